@@ -1,7 +1,107 @@
+# One verb for each thing a contributor does; `make check` is what CI runs.
 .DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
 PYTHON ?= python3
-BIN := .venv/bin
+# Where the virtualenvs live, and the programs in them.
+VENV := .venv
+BIN := $(VENV)/bin
+CODEGEN := .venv-codegen
+PIP_INSTALL := -m pip install --disable-pip-version-check --quiet --require-hashes
+
+# More words for pytest, as in `make test ARGS='-k cascade -x'`.
+ARGS ?=
+# What buf compares the contract with; empty means the main branch.
+AGAINST ?=
+SOURCES := client/python server tests tools
 
 .PHONY: help
 help: ## List the verbs
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- set-up --------------------------------------------------------------------------------------
+# A stamp names the interpreter and the lock that filled the virtualenv; nothing is done twice.
+
+.PHONY: setup
+setup: $(VENV)/.stamp ## Create .venv from the lock file (asks nothing, repeats nothing)
+
+$(VENV)/.stamp: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tierwise needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Say which one to use: make setup PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(PIP_INSTALL) -r requirements/dev.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(CODEGEN)/.stamp: requirements/codegen.txt
+	$(PYTHON) -m venv $(CODEGEN)
+	$(CODEGEN)/bin/python $(PIP_INSTALL) -r requirements/codegen.txt
+	@touch $@
+
+.PHONY: lock
+lock: $(CODEGEN)/.stamp ## Refresh the hashed locks in requirements/ (ARGS=--upgrade for newer versions)
+	tools/lock.sh $(CODEGEN)/bin/uv $(ARGS)
+
+# --- use -----------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: setup ## Play four tasks through server and client against the bundled simulator
+	$(BIN)/tierwise demo
+
+.PHONY: test
+test: setup ## Run every test (ARGS='-k name -x' goes to pytest)
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: bench
+bench: setup ## Measure the core paths; writes build/bench/core.json
+	$(BIN)/python tests/bench/core.py $(ARGS)
+
+# --- write ---------------------------------------------------------------------------------------
+
+.PHONY: generate
+generate: setup $(CODEGEN)/.stamp ## Rewrite generated code: from proto/, and the sync client from the async one
+	PATH="$(CURDIR)/$(CODEGEN)/bin:$$PATH" buf generate
+	$(BIN)/python tools/unasync_client.py
+
+.PHONY: format
+format: setup $(CODEGEN)/.stamp ## Format Python and proto, and sort imports
+	$(BIN)/ruff check --quiet --select I --fix .
+	$(BIN)/ruff format --quiet .
+	$(CODEGEN)/bin/buf format --write
+
+# --- check ---------------------------------------------------------------------------------------
+
+.PHONY: check
+check: format-check lint types imports proto generate-check test ## Everything that decides a change; CI runs this
+
+.PHONY: format-check
+format-check: setup
+	$(BIN)/ruff format --check --diff .
+
+.PHONY: lint
+lint: setup ## Lint Python
+	$(BIN)/ruff check .
+
+.PHONY: types
+types: setup ## Type-check Python (strict)
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: setup ## Check who imports whom
+	$(BIN)/lint-imports --cache-dir build/import-linter
+
+.PHONY: proto
+proto: $(CODEGEN)/.stamp ## Lint and format-check the contract; fail on a breaking change
+	$(CODEGEN)/bin/buf lint
+	$(CODEGEN)/bin/buf format --diff --exit-code
+	tools/buf_breaking.sh $(CODEGEN)/bin/buf $(AGAINST)
+
+.PHONY: generate-check
+generate-check: ## Regenerate and fail if that changes a file
+	tools/generate_check.sh $(MAKE)
+
+.PHONY: clean
+clean: ## Remove virtualenvs, caches and what builds wrote
+	rm -rf $(VENV) $(CODEGEN) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+	find client server tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
