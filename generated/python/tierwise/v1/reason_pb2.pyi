@@ -1,0 +1,110 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FINISH_REASON_UNSPECIFIED: _ClassVar[FinishReason]
+    FINISH_REASON_STOP: _ClassVar[FinishReason]
+    FINISH_REASON_STOP_SEQUENCE: _ClassVar[FinishReason]
+    FINISH_REASON_LENGTH: _ClassVar[FinishReason]
+    FINISH_REASON_REFUSAL: _ClassVar[FinishReason]
+    FINISH_REASON_CONTEXT_WINDOW: _ClassVar[FinishReason]
+    FINISH_REASON_TOOL_USE: _ClassVar[FinishReason]
+    FINISH_REASON_PAUSE: _ClassVar[FinishReason]
+    FINISH_REASON_OTHER: _ClassVar[FinishReason]
+
+class EscalationReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ESCALATION_REASON_UNSPECIFIED: _ClassVar[EscalationReason]
+    ESCALATION_REASON_LOW_CONFIDENCE: _ClassVar[EscalationReason]
+    ESCALATION_REASON_CHECK_UNREADABLE: _ClassVar[EscalationReason]
+    ESCALATION_REASON_CHECK_FAILED: _ClassVar[EscalationReason]
+    ESCALATION_REASON_INCOMPLETE: _ClassVar[EscalationReason]
+    ESCALATION_REASON_ATTEMPT_FAILED: _ClassVar[EscalationReason]
+    ESCALATION_REASON_CONTEXT_TOO_LONG: _ClassVar[EscalationReason]
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
+    ERROR_REASON_INVALID_REQUEST: _ClassVar[ErrorReason]
+    ERROR_REASON_UNKNOWN_TIER: _ClassVar[ErrorReason]
+    ERROR_REASON_UNKNOWN_TASK_TYPE: _ClassVar[ErrorReason]
+    ERROR_REASON_CONTEXT_TOO_LONG: _ClassVar[ErrorReason]
+    ERROR_REASON_MISSING_CREDENTIALS: _ClassVar[ErrorReason]
+    ERROR_REASON_INVALID_CREDENTIALS: _ClassVar[ErrorReason]
+    ERROR_REASON_TIER_NOT_ALLOWED: _ClassVar[ErrorReason]
+    ERROR_REASON_TASK_TYPE_NOT_ALLOWED: _ClassVar[ErrorReason]
+    ERROR_REASON_RATE_LIMITED: _ClassVar[ErrorReason]
+    ERROR_REASON_BUDGET_EXCEEDED: _ClassVar[ErrorReason]
+    ERROR_REASON_UNPRICED_MODEL: _ClassVar[ErrorReason]
+    ERROR_REASON_REQUEST_IN_FLIGHT: _ClassVar[ErrorReason]
+    ERROR_REASON_REQUEST_ID_REUSED: _ClassVar[ErrorReason]
+    ERROR_REASON_OVERLOADED: _ClassVar[ErrorReason]
+    ERROR_REASON_SHUTTING_DOWN: _ClassVar[ErrorReason]
+    ERROR_REASON_LEDGER_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_DEADLINE_EXCEEDED: _ClassVar[ErrorReason]
+    ERROR_REASON_CANCELLED: _ClassVar[ErrorReason]
+    ERROR_REASON_CLIENT_TOO_SLOW: _ClassVar[ErrorReason]
+    ERROR_REASON_UPSTREAM_RATE_LIMITED: _ClassVar[ErrorReason]
+    ERROR_REASON_UPSTREAM_OVERLOADED: _ClassVar[ErrorReason]
+    ERROR_REASON_UPSTREAM_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_UPSTREAM_TIMEOUT: _ClassVar[ErrorReason]
+    ERROR_REASON_UPSTREAM_INTERRUPTED: _ClassVar[ErrorReason]
+    ERROR_REASON_UPSTREAM_PROTOCOL: _ClassVar[ErrorReason]
+    ERROR_REASON_UPSTREAM_AUTH: _ClassVar[ErrorReason]
+    ERROR_REASON_UPSTREAM_MODEL_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_UPSTREAM_REJECTED: _ClassVar[ErrorReason]
+    ERROR_REASON_UPSTREAM_SPEND_LIMIT: _ClassVar[ErrorReason]
+    ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
+    ERROR_REASON_UNIMPLEMENTED: _ClassVar[ErrorReason]
+FINISH_REASON_UNSPECIFIED: FinishReason
+FINISH_REASON_STOP: FinishReason
+FINISH_REASON_STOP_SEQUENCE: FinishReason
+FINISH_REASON_LENGTH: FinishReason
+FINISH_REASON_REFUSAL: FinishReason
+FINISH_REASON_CONTEXT_WINDOW: FinishReason
+FINISH_REASON_TOOL_USE: FinishReason
+FINISH_REASON_PAUSE: FinishReason
+FINISH_REASON_OTHER: FinishReason
+ESCALATION_REASON_UNSPECIFIED: EscalationReason
+ESCALATION_REASON_LOW_CONFIDENCE: EscalationReason
+ESCALATION_REASON_CHECK_UNREADABLE: EscalationReason
+ESCALATION_REASON_CHECK_FAILED: EscalationReason
+ESCALATION_REASON_INCOMPLETE: EscalationReason
+ESCALATION_REASON_ATTEMPT_FAILED: EscalationReason
+ESCALATION_REASON_CONTEXT_TOO_LONG: EscalationReason
+ERROR_REASON_UNSPECIFIED: ErrorReason
+ERROR_REASON_INVALID_REQUEST: ErrorReason
+ERROR_REASON_UNKNOWN_TIER: ErrorReason
+ERROR_REASON_UNKNOWN_TASK_TYPE: ErrorReason
+ERROR_REASON_CONTEXT_TOO_LONG: ErrorReason
+ERROR_REASON_MISSING_CREDENTIALS: ErrorReason
+ERROR_REASON_INVALID_CREDENTIALS: ErrorReason
+ERROR_REASON_TIER_NOT_ALLOWED: ErrorReason
+ERROR_REASON_TASK_TYPE_NOT_ALLOWED: ErrorReason
+ERROR_REASON_RATE_LIMITED: ErrorReason
+ERROR_REASON_BUDGET_EXCEEDED: ErrorReason
+ERROR_REASON_UNPRICED_MODEL: ErrorReason
+ERROR_REASON_REQUEST_IN_FLIGHT: ErrorReason
+ERROR_REASON_REQUEST_ID_REUSED: ErrorReason
+ERROR_REASON_OVERLOADED: ErrorReason
+ERROR_REASON_SHUTTING_DOWN: ErrorReason
+ERROR_REASON_LEDGER_UNAVAILABLE: ErrorReason
+ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason
+ERROR_REASON_CANCELLED: ErrorReason
+ERROR_REASON_CLIENT_TOO_SLOW: ErrorReason
+ERROR_REASON_UPSTREAM_RATE_LIMITED: ErrorReason
+ERROR_REASON_UPSTREAM_OVERLOADED: ErrorReason
+ERROR_REASON_UPSTREAM_UNAVAILABLE: ErrorReason
+ERROR_REASON_UPSTREAM_TIMEOUT: ErrorReason
+ERROR_REASON_UPSTREAM_INTERRUPTED: ErrorReason
+ERROR_REASON_UPSTREAM_PROTOCOL: ErrorReason
+ERROR_REASON_UPSTREAM_AUTH: ErrorReason
+ERROR_REASON_UPSTREAM_MODEL_MISSING: ErrorReason
+ERROR_REASON_UPSTREAM_REJECTED: ErrorReason
+ERROR_REASON_UPSTREAM_SPEND_LIMIT: ErrorReason
+ERROR_REASON_INTERNAL: ErrorReason
+ERROR_REASON_UNIMPLEMENTED: ErrorReason
