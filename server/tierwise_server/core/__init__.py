@@ -1,0 +1,1 @@
+"""Decides. Pure functions and frozen values: no I/O, clock, randomness, asyncio or protobuf."""

@@ -1,0 +1,144 @@
+"""What a request did and cost: one record per call, and their sum.
+
+Every attempt and every check has exactly one record, discarded drafts and failures included; the summary's usage and
+cost are the sums of the records, always.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tierwise_server.core.model import CallKind, FinishReason, Tier, Usage
+from tierwise_server.core.prices import Cost, PriceBook, total
+from tierwise_server.errors import Reason, RequestError
+
+if TYPE_CHECKING:
+    from tierwise_server.core.cascade import Acceptance, Call
+    from tierwise_server.core.table import Plan
+
+
+class CallStatus(enum.Enum):
+    """How a call ended."""
+
+    COMPLETED = enum.auto()
+    FAILED = enum.auto()
+    CANCELLED = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One call to a model. `usage` is None when nothing was billed, `cost` when the model has no price.
+
+    `estimated`: the provider reported no final usage, so tokens are counted from what was seen.
+    """
+
+    call: Call
+    status: CallStatus
+    usage: Usage | None
+    cost: Cost | None
+    duration_s: float
+    estimated: bool = False
+    superseded: bool = False
+    finish_reason: FinishReason | None = None
+    raw_finish_reason: str = ""
+    failure: Reason | None = None
+    tries: int = 1
+    response_id: str = ""
+    first_token_s: float | None = None
+
+
+class Basis(enum.Enum):
+    """Where the token counts of a counterfactual come from."""
+
+    SAME_TOKENS = enum.auto()
+    MEASURED_TOKENS = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """What the answer would have cost at one tier alone: an estimate; None when the model has no price."""
+
+    tier: str
+    model: str
+    cost_nano_usd: int | None
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Everything a request did and cost. Without an answer, `final` and `acceptance` are None."""
+
+    request_id: str
+    table_version: str
+    records: tuple[CallRecord, ...]
+    duration_s: float
+    final: CallRecord | None = None
+    acceptance: Acceptance | None = None
+    confidence: float | None = None
+    counterfactuals: tuple[Counterfactual, ...] = ()
+    first_text_s: float | None = None
+
+    @property
+    def usage(self) -> Usage:
+        """All calls' tokens added up."""
+        return sum((r.usage for r in self.records if r.usage is not None), Usage())
+
+    @property
+    def cost(self) -> Cost | None:
+        """All calls' costs added up; None when a billed call's model has no price. Calls unbilled count for nothing."""
+        return total(r.cost for r in self.records if r.usage is not None)
+
+    @property
+    def escalated(self) -> bool:
+        """Whether more than one attempt was made."""
+        return any(r.call.attempt > 1 for r in self.records)
+
+
+class RequestFailed(RequestError):
+    """A request that had begun ended without an answer. `summary` says what it did and cost."""
+
+    def __init__(
+        self, reason: Reason, message: str, summary: Summary, *, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(reason, message, retry_after_s=retry_after_s)
+        self.summary = summary
+
+
+def supersede(records: Sequence[CallRecord], attempt: int) -> list[CallRecord]:
+    """Mark the attempt's own record, not its check's, as superseded."""
+    return [
+        replace(r, superseded=True)
+        if r.call.attempt == attempt and r.call.kind is not CallKind.CHECK
+        else r
+        for r in records
+    ]
+
+
+def counterfactuals(
+    plan: Plan, tiers: Iterable[Tier], answer: CallRecord, book: PriceBook
+) -> tuple[Counterfactual, ...]:
+    """Price the answer at every tier alone: its own input, and its own output or the output measured at that tier.
+
+    The answer's tier is priced at what its one call cost, without the checks and drafts around it. Tokens of another
+    tier's model are scaled by the two models' `token_scale`.
+    """
+    usage = answer.usage or Usage()
+    return tuple(_alone(plan, tier, answer.call.tier, usage, book) for tier in tiers)
+
+
+def _alone(plan: Plan, tier: Tier, actual: Tier, usage: Usage, book: PriceBook) -> Counterfactual:
+    scale = tier.model.token_scale / actual.model.token_scale
+    measured = (plan.policy.measured_output_tokens or {}).get(tier.name)
+    same = tier.name == actual.name
+    use_measured = measured is not None and not same
+    output = (
+        measured if use_measured and measured is not None else round(usage.output_tokens * scale)
+    )
+    supposed = Usage(input_tokens=round(usage.input_tokens * scale), output_tokens=output)
+    cost = book.cost(tier.model.id, supposed)
+    basis = Basis.MEASURED_TOKENS if use_measured else Basis.SAME_TOKENS
+    nano_usd = None if cost is None else cost.total_nano_usd
+    return Counterfactual(tier.name, tier.model.id, nano_usd, basis)

@@ -1,0 +1,73 @@
+"""Estimates made before any call: tokens from the length of text, and what a task would cost at a tier.
+
+They are named estimates wherever they are shown. They lean towards too many tokens, so that a reservation holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tierwise_server.core.model import Model, Prompt, Usage
+
+if TYPE_CHECKING:
+    from tierwise_server.core.prices import Cost, PriceBook
+
+TOKENS_PER_CHARACTER = 1 / 3.5
+"""English prose and code run at 3.5 to 4 characters a token on the 4.x models."""
+
+TOKENS_PER_EXTRA_BYTE = 0.6
+"""Text outside ASCII takes more: with its UTF-8 bytes beyond one a character, a CJK character comes to 1.5 tokens."""
+
+TOKENS_PER_MESSAGE = 6
+"""Role marks and separators around each message."""
+
+
+@dataclass(frozen=True, slots=True)
+class TierEstimate:
+    """What a task would cost at one tier; costs are None when the model has no price."""
+
+    tier: str
+    model: str
+    input_tokens: int
+    assumed_output_tokens: int
+    cost: Cost | None
+    max_cost: Cost | None
+    fits_context: bool
+
+
+def text_tokens(text: str) -> float:
+    """Estimate the tokens of one text for a 4.x model."""
+    if text.isascii():
+        return len(text) * TOKENS_PER_CHARACTER
+    extra_bytes = len(text.encode("utf-8", "surrogatepass")) - len(text)
+    return len(text) * TOKENS_PER_CHARACTER + extra_bytes * TOKENS_PER_EXTRA_BYTE
+
+
+def prompt_tokens(prompt: Prompt, model: Model) -> int:
+    """Estimate the input tokens of a prompt for a model."""
+    tokens = text_tokens(prompt.system)
+    for message in prompt.messages:
+        tokens += TOKENS_PER_MESSAGE
+        for text in message.texts:
+            tokens += text_tokens(text)
+    return int(tokens * model.token_scale) + 1
+
+
+def worst_case(
+    book: PriceBook,
+    model: Model,
+    *,
+    input_tokens: int,
+    max_output_tokens: int,
+    cached: bool = False,
+) -> Cost | None:
+    """Price a call that uses all the output it may; None when the model has no price.
+
+    `cached` prices the whole prompt as written to the cache, which is dearer than plain input.
+    """
+    written = input_tokens if cached else 0
+    usage = Usage(
+        input_tokens=input_tokens, cache_write_tokens=written, output_tokens=max_output_tokens
+    )
+    return book.cost(model.id, usage)

@@ -1,0 +1,287 @@
+"""The routing table, and the decision it makes about one task.
+
+`decide` is the whole of routing: a pure function of the table and the request, so that a decision can be reproduced
+from the table's version and the request alone.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tierwise_server.core.estimate import prompt_tokens
+from tierwise_server.errors import Fault, InvalidRequest, Reason
+
+if TYPE_CHECKING:
+    from tierwise_server.core.model import Task, Tier
+
+
+class Rule(enum.Enum):
+    """Which rule of the table chose the row."""
+
+    PINNED = enum.auto()
+    TASK_TYPE = enum.auto()
+    DEFAULT = enum.auto()
+
+
+class Adjustment(enum.Enum):
+    """What changed a row for one request."""
+
+    ESCALATION_ON = enum.auto()
+    ESCALATION_OFF = enum.auto()
+    CAPPED = enum.auto()
+    THRESHOLD = enum.auto()
+    CONTEXT_SKIP = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The measurement behind a row; the fields mean what the contract says of them. Times are Unix seconds."""
+
+    sample_size: int
+    quality: float
+    quality_low: float
+    quality_high: float
+    mean_cost_nano_usd: int
+    judge: str
+    dataset_hash: str
+    price_book_version: str
+    measured_at_s: int
+    expires_at_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a row says: the tiers to climb, weakest first, and the confidence that stops the climb.
+
+    One tier: it answers, unchecked; threshold and method are then unused. The threshold is a confidence in [0, 1].
+    """
+
+    cascade: tuple[str, ...]
+    threshold: float = 0.0
+    method: str = ""
+    evidence: Evidence | None = None
+    measured_output_tokens: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class RoutingTable:
+    """Task types and their policies.
+
+    Attributes:
+        version: identifies the content; equal tables have equal versions.
+        tiers: every tier, weakest first.
+        rows: task type to policy.
+        default: the policy of every other task type; None refuses them.
+        escalation: the cascade, threshold and method used when a request turns escalation on for a one-tier row.
+        assumed_output_tokens: the answer length that estimates assume where nothing was measured.
+    """
+
+    version: str
+    tiers: tuple[Tier, ...]
+    rows: Mapping[str, Policy]
+    default: Policy | None
+    escalation: Policy
+    assumed_output_tokens: int = 500
+
+    def rank(self, tier: str) -> int:
+        """Find a tier's place in the order, from 0; -1 when there is no such tier."""
+        return next((i for i, known in enumerate(self.tiers) if known.name == tier), -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The decision about one task: which tiers, in which order, on what ground.
+
+    Attributes:
+        cascade: the tiers the task may climb, at least one.
+        overflow: stronger tiers, outside the cascade, that may take over when a model turns out too small for the
+            prompt.
+        threshold: the confidence that accepts a draft; unused with one tier.
+    """
+
+    task_type: str
+    cascade: tuple[Tier, ...]
+    overflow: tuple[Tier, ...]
+    threshold: float
+    method: str
+    rule: Rule
+    adjustments: tuple[Adjustment, ...]
+    table_version: str
+    policy: Policy
+
+    @property
+    def escalates(self) -> bool:
+        """Whether a check may send the task to a stronger tier."""
+        return len(self.cascade) > 1
+
+    @property
+    def why(self) -> str:
+        """The decision in one sentence."""
+        names = " then ".join(tier.name for tier in self.cascade)
+        ground = {
+            Rule.PINNED: "the request pins the tier",
+            Rule.TASK_TYPE: f"the table has a row for {self.task_type!r}",
+            Rule.DEFAULT: f"the table has no row for {self.task_type!r}, so its default applies",
+        }[self.rule]
+        changes = "".join(f"; {_ADJUSTMENT_WORDS[change]}" for change in self.adjustments)
+        return f"{names}: {ground}{changes}."
+
+
+_ADJUSTMENT_WORDS = {
+    Adjustment.ESCALATION_ON: "the request turned escalation on",
+    Adjustment.ESCALATION_OFF: "the request turned escalation off",
+    Adjustment.CAPPED: "the request's max_tier removed stronger tiers",
+    Adjustment.THRESHOLD: "the request set the threshold",
+    Adjustment.CONTEXT_SKIP: "a tier was skipped because its model cannot hold the prompt",
+}
+
+
+def decide(table: RoutingTable, task: Task) -> Plan:
+    """Choose the tiers for a task.
+
+    Raises:
+        InvalidRequest: an option names an unknown tier or contradicts another (INVALID_REQUEST, UNKNOWN_TIER), the
+            task type has neither row nor default (UNKNOWN_TASK_TYPE), or no allowed tier's model can hold the prompt
+            (CONTEXT_TOO_LONG).
+    """
+    _check_options(table, task)
+    policy, rule = _row(table, task)
+    changes: list[Adjustment] = []
+    names = _with_escalation(table, task, policy, changes)
+    names = _with_cap(table, task, names, changes)
+    threshold, method = _threshold(table, task, policy, names, changes)
+    pinned = rule is Rule.PINNED
+    cascade, overflow = _with_context(table, task, names, pinned, changes)
+    return Plan(
+        task_type=task.task_type,
+        cascade=cascade,
+        overflow=overflow,
+        threshold=threshold,
+        method=method if len(cascade) > 1 else "",
+        rule=rule,
+        adjustments=tuple(changes),
+        table_version=table.version,
+        policy=policy,
+    )
+
+
+def _check_options(table: RoutingTable, task: Task) -> None:
+    options = task.routing
+    for field, name in (("routing.tier", options.tier), ("routing.max_tier", options.max_tier)):
+        if name and table.rank(name) < 0:
+            known = ", ".join(tier.name for tier in table.tiers)
+            fault = Fault(field, f"there is no tier {name!r}; the tiers are {known}")
+            raise InvalidRequest((fault,), reason=Reason.UNKNOWN_TIER)
+    if (
+        options.tier
+        and options.max_tier
+        and table.rank(options.tier) > table.rank(options.max_tier)
+    ):
+        fault = Fault("routing.tier", f"{options.tier!r} is above max_tier {options.max_tier!r}")
+        raise InvalidRequest((fault,))
+
+
+def _row(table: RoutingTable, task: Task) -> tuple[Policy, Rule]:
+    if task.routing.tier:
+        return Policy((task.routing.tier,)), Rule.PINNED
+    if task.task_type in table.rows:
+        return table.rows[task.task_type], Rule.TASK_TYPE
+    if table.default is None:
+        known = ", ".join(sorted(table.rows))
+        fault = Fault("task_type", f"there is no row for {task.task_type!r}; rows: {known}")
+        raise InvalidRequest((fault,), reason=Reason.UNKNOWN_TASK_TYPE)
+    return table.default, Rule.DEFAULT
+
+
+def _with_escalation(
+    table: RoutingTable, task: Task, policy: Policy, changes: list[Adjustment]
+) -> tuple[str, ...]:
+    wanted = task.routing.escalation
+    if wanted is False and len(policy.cascade) > 1:
+        changes.append(Adjustment.ESCALATION_OFF)
+        return policy.cascade[:1]
+    if wanted is True and len(policy.cascade) == 1:
+        cascade = _cascade_around(table, policy.cascade[0])
+        if len(cascade) > 1:
+            changes.append(Adjustment.ESCALATION_ON)
+        return cascade
+    return policy.cascade
+
+
+def _cascade_around(table: RoutingTable, tier: str) -> tuple[str, ...]:
+    """Make a cascade of a single tier: drafts come from below it where there is a below, else it drafts itself."""
+    ladder = table.escalation.cascade
+    if table.rank(tier) > table.rank(ladder[0]):
+        return (ladder[0], tier)
+    return (tier, *(name for name in ladder if table.rank(name) > table.rank(tier)))
+
+
+def _with_cap(
+    table: RoutingTable, task: Task, names: tuple[str, ...], changes: list[Adjustment]
+) -> tuple[str, ...]:
+    if not task.routing.max_tier:
+        return names
+    cap = table.rank(task.routing.max_tier)
+    allowed = tuple(name for name in names if table.rank(name) <= cap)
+    if allowed == names:
+        return names
+    changes.append(Adjustment.CAPPED)
+    return allowed or (task.routing.max_tier,)
+
+
+def _threshold(
+    table: RoutingTable,
+    task: Task,
+    policy: Policy,
+    names: tuple[str, ...],
+    changes: list[Adjustment],
+) -> tuple[float, str]:
+    if len(names) == 1:
+        return 0.0, ""
+    source = policy if policy.method else table.escalation
+    if task.routing.confidence_threshold is None:
+        return source.threshold, source.method
+    changes.append(Adjustment.THRESHOLD)
+    return task.routing.confidence_threshold, source.method
+
+
+def _with_context(
+    table: RoutingTable,
+    task: Task,
+    names: tuple[str, ...],
+    pinned: bool,
+    changes: list[Adjustment],
+) -> tuple[tuple[Tier, ...], tuple[Tier, ...]]:
+    wanted = [table.tiers[table.rank(name)] for name in names]
+    cap = table.rank(task.routing.max_tier) if task.routing.max_tier else len(table.tiers) - 1
+    above = table.tiers[table.rank(names[0]) + 1 : cap + 1] if not pinned else ()
+    overflow = tuple(tier for tier in above if tier not in wanted)
+    fitting = [tier for tier in wanted if fits(tier, task)]
+    if len(fitting) < len(wanted):
+        changes.append(Adjustment.CONTEXT_SKIP)
+    if not fitting:
+        fitting = [tier for tier in overflow if fits(tier, task)][:1]
+    if not fitting:
+        fault = Fault("messages", "no allowed tier's model can hold the prompt and the answer")
+        raise InvalidRequest((fault,), reason=Reason.CONTEXT_TOO_LONG)
+    return tuple(fitting), tuple(tier for tier in overflow if tier not in fitting)
+
+
+def output_limit(tier: Tier, task: Task) -> int:
+    """The most output tokens an attempt of `task` at `tier` may write: the caller's wish within the model's limit."""
+    wish = task.generation.max_output_tokens or tier.max_output_tokens
+    return min(wish, tier.model.max_output_tokens)
+
+
+def fits(tier: Tier, task: Task) -> bool:
+    """Whether the tier's model can hold the estimated prompt and the longest answer together."""
+    needed = prompt_tokens(task.prompt, tier.model) + output_limit(tier, task)
+    return needed <= tier.model.context_tokens
+
+
+def with_version(table: RoutingTable, version: str) -> RoutingTable:
+    """The same table under another version."""
+    return replace(table, version=version)

@@ -1,0 +1,1 @@
+"""Asks models. One port (base.py), one module per provider, and wrappers that are providers themselves."""

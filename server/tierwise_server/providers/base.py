@@ -1,0 +1,106 @@
+"""The port to a model provider.
+
+A provider makes one call and streams what comes back. It promises:
+
+- Text arrives in order; pieces that were waiting together arrive as one TextPiece. Thinking is never text.
+- A stream that ends without raising has yielded exactly one Begun first and one Completed last. A body that breaks off,
+  however quietly, raises: an answer is never taken for whole unless the provider said it was.
+- Every failure is an UpstreamError with a Reason; its message holds no upstream text and no key.
+- Leaving the context manager, by cancellation too, closes the upstream at once.
+
+It does not promise that what was received was not billed. The caller owns the deadline and may cancel at any await.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tierwise_server.core.model import (
+    CallKind,
+    FinishReason,
+    Model,
+    Prompt,
+    ThinkingForm,
+    Usage,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One call, in the core's words.
+
+    Attributes:
+        kind: what the call is for. A CHECK never thinks.
+        temperature, top_p: only set when the model takes sampling options.
+        schema: the JSON schema the answer is held to; None for free text.
+        cache_prompt: ask the provider to cache the prompt for the next call.
+        headers: extra request headers, such as trace context.
+        time_left_s: the call must be over within this many seconds; None: the provider's own limit only.
+    """
+
+    kind: CallKind
+    model: Model
+    prompt: Prompt
+    max_output_tokens: int
+    thinking: ThinkingForm = ThinkingForm.NONE
+    thinking_budget_tokens: int = 0
+    effort: str = ""
+    temperature: float | None = None
+    top_p: float | None = None
+    stop_sequences: tuple[str, ...] = ()
+    schema: Mapping[str, object] | None = None
+    cache_prompt: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    time_left_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The provider took the call and has begun to answer: from here on it is billed.
+
+    `usage` is what it reports at the start (None when it does not); `tries` counts how often it was asked.
+    """
+
+    response_id: str
+    usage: Usage | None
+    tries: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TextPiece:
+    """Some text of the answer. Never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The provider finished the answer. `usage` is final; None when the provider reported none.
+
+    `raw_finish_reason` is the provider's own word.
+    """
+
+    finish_reason: FinishReason
+    raw_finish_reason: str
+    usage: Usage | None
+
+
+ProviderEvent = Begun | TextPiece | Completed
+
+
+class Provider(Protocol):
+    """Makes calls to one provider's models."""
+
+    def stream(self, call: ModelCall) -> AbstractAsyncContextManager[AsyncIterator[ProviderEvent]]:
+        """Make the call. It is sent when the context is entered or at the first event.
+
+        Spends money. Raises UpstreamError on entering or while iterating.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection. The provider is not used afterwards."""
+        ...
