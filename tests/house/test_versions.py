@@ -1,0 +1,26 @@
+"""One version covers everything that a release holds."""
+
+from __future__ import annotations
+
+import re
+
+import tierwise_client
+import tierwise_server
+from tests.house.tree import ROOT, pyproject
+
+HEADING = re.compile(r"^## \[(\d+\.\d+\.\d+\S*)\] - (?:Unreleased|\d{4}-\d\d-\d\d)$", re.MULTILINE)
+
+
+def newest_in_changelog() -> str:
+    """Return the version in the first heading of the changelog that has one."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    heading = HEADING.search(text)
+    assert heading, "CHANGELOG.md has no heading of the form '## [1.2.3] - 2026-01-31'"
+    return heading[1]
+
+
+def test_every_place_names_the_same_version() -> None:
+    version = pyproject()["project"]["version"]
+    assert newest_in_changelog() == version
+    assert tierwise_client.__version__ == version
+    assert tierwise_server.__version__ == version
