@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
 
 PYTHON ?= python3
 # Where the virtualenvs live, and the programs in them.
@@ -53,6 +54,10 @@ demo: setup ## Play four tasks through server and client against the bundled sim
 test: setup ## Run every test (ARGS='-k name -x' goes to pytest)
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: coverage
+coverage: setup ## Run every test and print what none of them reaches
+	$(BIN)/python -m pytest --cov --cov-report=term-missing $(ARGS)
+
 .PHONY: bench
 bench: setup ## Measure the core paths; writes build/bench/core.json
 	$(BIN)/python tests/bench/core.py $(ARGS)
@@ -73,7 +78,11 @@ format: setup $(CODEGEN)/.stamp ## Format Python and proto, and sort imports
 # --- check ---------------------------------------------------------------------------------------
 
 .PHONY: check
-check: format-check lint types imports proto generate-check test ## Everything that decides a change; CI runs this
+check: check-code ## Everything that decides a change; CI runs this
+	$(MAKE) test
+
+.PHONY: check-code
+check-code: format-check lint types imports proto generate-check ## All of check but the tests
 
 .PHONY: format-check
 format-check: setup
@@ -100,6 +109,10 @@ proto: $(CODEGEN)/.stamp ## Lint and format-check the contract; fail on a breaki
 .PHONY: generate-check
 generate-check: ## Regenerate and fail if that changes a file
 	tools/generate_check.sh $(MAKE)
+
+.PHONY: client-alone
+client-alone: setup ## Use the client from a wheel without extras, on its oldest dependencies
+	tools/client_alone.sh $(PYTHON)
 
 .PHONY: clean
 clean: ## Remove virtualenvs, caches and what builds wrote

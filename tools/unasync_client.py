@@ -54,9 +54,8 @@ def rewrite(source: str, unused: set[Rule]) -> str:
 
 
 def _ruff(arguments: list[str], text: str, target: Path) -> str:
-    ruff = Path(sys.executable).parent / "ruff"
     done = subprocess.run(
-        [str(ruff), *arguments, "--quiet", "--stdin-filename", str(target), "-"],
+        [sys.executable, "-m", "ruff", *arguments, "--quiet", "--stdin-filename", str(target), "-"],
         cwd=ROOT,
         input=text,
         capture_output=True,
