@@ -24,6 +24,7 @@ def _of_services(request: plugin_pb2.CodeGeneratorRequest) -> plugin_pb2.CodeGen
     """Return the request narrowed to files with a service: the others would give empty stubs."""
     narrowed = plugin_pb2.CodeGeneratorRequest()
     narrowed.CopyFrom(request)
+    narrowed.parameter = "quiet"
     with_service = {file.name for file in request.proto_file if file.service}
     narrowed.file_to_generate[:] = [
         name for name in request.file_to_generate if name in with_service
