@@ -60,7 +60,7 @@ coverage: setup ## Run every test and print what none of them reaches
 
 .PHONY: bench
 bench: setup ## Measure the core paths; writes build/bench/core.json
-	$(BIN)/python tests/bench/core.py $(ARGS)
+	$(BIN)/python -m tests.bench.core $(ARGS)
 
 # --- write ---------------------------------------------------------------------------------------
 

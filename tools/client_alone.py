@@ -1,6 +1,7 @@
 """Use the installed client where nothing of the server's extras is installed.
 
-Calls a port on which nobody listens: the call must end as the client's own typed error.
+Every public name must be there, and a call to a port on which nobody listens must go through the
+generated stub and end as the status that says so.
 """
 
 from __future__ import annotations
@@ -9,27 +10,42 @@ import importlib.util
 import socket
 import sys
 
+import grpc
+
 import tierwise_client
+from tierwise.v1 import router_pb2, router_pb2_grpc
 
 ABSENT = ("anthropic", "opentelemetry", "pydantic", "typer")
 
 
-def free_port() -> int:
-    """Return a loopback port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+def status_of_a_call_to_nobody() -> grpc.StatusCode:
+    """Call a loopback port that is bound but does not listen, and return the status."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        with grpc.insecure_channel(f"127.0.0.1:{bound.getsockname()[1]}") as channel:
+            stub = router_pb2_grpc.RouterServiceStub(channel)
+            try:
+                stub.Route(router_pb2.RouteRequest(), timeout=30)
+            except grpc.RpcError as error:
+                code: grpc.StatusCode = error.code()
+                return code
+    return grpc.StatusCode.OK
 
 
-def main() -> int:
-    """Run from the command line."""
+def main() -> str | None:
+    """Return what is wrong, or None."""
     present = [name for name in ABSENT if importlib.util.find_spec(name)]
     if present:
-        print(f"not alone: {present} are installed", file=sys.stderr)
-        return 1
-    print(f"tierwise_client {tierwise_client.__version__} from {tierwise_client.__file__}")
-    return 0
+        return f"the client is not alone: {present} are installed"
+    for name in tierwise_client.__all__:
+        getattr(tierwise_client, name)
+    status = status_of_a_call_to_nobody()
+    if status is not grpc.StatusCode.UNAVAILABLE:
+        return f"a call to nobody ended with {status}"
+    print(
+        f"tierwise_client {tierwise_client.__version__} works alone, on grpcio {grpc.__version__}"
+    )
+    return None
 
 
 if __name__ == "__main__":
