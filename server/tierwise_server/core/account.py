@@ -88,8 +88,9 @@ class Summary:
 
     @property
     def cost(self) -> Cost | None:
-        """All calls' costs added up; None when a billed call's model has no price. Calls unbilled count for nothing."""
-        return total(r.cost for r in self.records if r.usage is not None)
+        """All billed calls' costs added up, 0 when none was; None when a billed call's model has no price."""
+        billed = [r.cost for r in self.records if r.usage is not None]
+        return total(billed) if billed else Cost(0, 0, 0, 0, "")
 
     @property
     def escalated(self) -> bool:

@@ -10,9 +10,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tierwise_server.core.model import Message, Prompt, Role
+
+if TYPE_CHECKING:
+    from tierwise_server.core.model import Model
 
 SELF_REPORT: Final = "self_report"
 """The method's name in tables, on the wire and on spans."""
@@ -25,6 +28,9 @@ CHECK_MARK: Final = "tierwise-confidence-check"
 
 CHECK_MAX_OUTPUT_TOKENS: Final = 64
 """A number, or an object holding one, takes fewer than 20 tokens; the rest is room for a model that rambles."""
+
+THINKING_CHECK_MAX_OUTPUT_TOKENS: Final = 2048
+"""The limit for models that always think: thinking counts as output and comes before the number."""
 
 SCORE_SCHEMA: Final[dict[str, object]] = {
     "type": "object",
@@ -59,6 +65,11 @@ class Score:
     def confidence(self) -> float:
         """The score as a confidence in [0, 1]."""
         return self.value / HIGHEST_SCORE
+
+
+def max_output_tokens(model: Model) -> int:
+    """The most output tokens a check of the model may write."""
+    return THINKING_CHECK_MAX_OUTPUT_TOKENS if model.always_thinks else CHECK_MAX_OUTPUT_TOKENS
 
 
 def check_prompt(prompt: Prompt, answer: str, *, structured: bool) -> Prompt:

@@ -1,11 +1,10 @@
-"""Estimates made before any call: tokens from the length of text, and what a task would cost at a tier.
+"""Estimates made before any call: tokens from the length of text, and the cost of a call at its worst.
 
 They are named estimates wherever they are shown. They lean towards too many tokens, so that a reservation holds.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tierwise_server.core.model import Model, Prompt, Usage
@@ -21,19 +20,6 @@ TOKENS_PER_EXTRA_BYTE = 0.6
 
 TOKENS_PER_MESSAGE = 6
 """Role marks and separators around each message."""
-
-
-@dataclass(frozen=True, slots=True)
-class TierEstimate:
-    """What a task would cost at one tier; costs are None when the model has no price."""
-
-    tier: str
-    model: str
-    input_tokens: int
-    assumed_output_tokens: int
-    cost: Cost | None
-    max_cost: Cost | None
-    fits_context: bool
 
 
 def text_tokens(text: str) -> float:

@@ -7,9 +7,11 @@ all of them. CheckStarted, CheckFinished and Ended are for the folds only and ar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tierwise_server.core.account import CallRecord, Summary
     from tierwise_server.core.cascade import Call, CheckOutcome, EscalationReason
     from tierwise_server.core.table import Plan
@@ -85,11 +87,6 @@ class AttemptSuperseded:
 
 
 @dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """Nothing happened for a while."""
-
-
-@dataclass(frozen=True, slots=True)
 class Finished:
     """There is an answer."""
 
@@ -113,7 +110,26 @@ StreamEvent = (
     | CheckFinished
     | ConfidenceChecked
     | AttemptSuperseded
-    | Heartbeat
     | Finished
     | Ended
 )
+
+
+class Sink(Protocol):
+    """Takes the events of one request, in order; may wait, and may raise when the caller is gone."""
+
+    async def __call__(self, event: StreamEvent) -> None:
+        """Take one event."""
+        ...
+
+
+class Observer(Protocol):
+    """Folds the events of one request into spans and metrics. Never waits and never raises."""
+
+    def observe(self, event: StreamEvent) -> None:
+        """Take one event."""
+        ...
+
+    def propagation(self) -> Mapping[str, str]:
+        """Name the headers that carry the trace into the call started last."""
+        ...
