@@ -1,0 +1,1 @@
+"""Speaks gRPC: converts, calls the engine, converts back. The only package that knows grpc and the contract."""

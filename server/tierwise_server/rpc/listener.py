@@ -1,0 +1,114 @@
+"""Binds the port: server options, TLS, health, reflection, and the drain at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from tierwise_server.errors import ConfigurationError, Fault
+from tierwise_server.rpc.guard import Guard, Unimplemented
+from tierwise_server.rpc.service import SERVICE, RouterService
+
+if TYPE_CHECKING:
+    from tierwise_server.config import ServerSettings
+    from tierwise_server.telemetry import Telemetry
+
+log = structlog.get_logger("tierwise.rpc")
+
+SHORTEST_CLIENT_PING_MS = 10_000
+"""Clients that ping every 30 s, as ours do, must not be turned away for it; grpc's own default is five minutes."""
+
+
+class Listener:
+    """One listening server. Start it once; drain it once."""
+
+    def __init__(
+        self, service: RouterService, settings: ServerSettings, telemetry: Telemetry
+    ) -> None:
+        self._settings = settings
+        self._guard = Guard(telemetry)
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(options=server_options(settings))
+        self._server.add_generic_rpc_handlers((service.handler(self._guard),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if settings.reflects:
+            names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        self._server.add_generic_rpc_handlers((Unimplemented(),))
+
+    async def start(self) -> int:
+        """Bind and serve; returns the port, which matters where the configuration says 0.
+
+        Raises:
+            ConfigurationError: the address cannot be bound or the TLS files cannot be used.
+        """
+        port = self._bind()
+        await self._server.start()
+        for name in ("", SERVICE):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return port
+
+    async def drain(self) -> None:
+        """Say NOT_SERVING, give balancers time to notice, let running calls finish, then end.
+
+        Calls that outlive the grace are cancelled; their callers see UNAVAILABLE.
+        """
+        await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(self._settings.drain_delay_s)
+        self._guard.draining = True
+        await self._server.stop(self._settings.drain_grace_s)
+
+    async def stop_now(self) -> None:
+        """End without waiting; running calls are cancelled."""
+        self._guard.draining = True
+        await self._server.stop(None)
+
+    def _bind(self) -> int:
+        address = self._settings.listen
+        try:
+            credentials = _credentials(self._settings)
+            if credentials is None:
+                return self._server.add_insecure_port(address)
+            return self._server.add_secure_port(address, credentials)
+        except (OSError, RuntimeError, ValueError):
+            fault = Fault("server.listen", f"cannot listen on {address!r}: is the port in use?")
+            raise ConfigurationError((fault,)) from None
+
+
+def server_options(settings: ServerSettings) -> list[tuple[str, Any]]:
+    """The options of the grpc server: every limit set on purpose, none left to a default."""
+
+    def milliseconds(seconds: float) -> int:
+        return int(seconds * 1000)
+
+    return [
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", settings.max_message_bytes),
+        ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
+        ("grpc.so_reuseport", int(settings.reuse_port)),
+        ("grpc.keepalive_time_ms", milliseconds(settings.keepalive_time_s)),
+        ("grpc.keepalive_timeout_ms", milliseconds(settings.keepalive_timeout_s)),
+        ("grpc.http2.ping_timeout_ms", milliseconds(settings.ping_timeout_s)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", SHORTEST_CLIENT_PING_MS),
+        ("grpc.server_handshake_timeout_ms", milliseconds(settings.handshake_timeout_s)),
+        ("grpc.max_connection_age_ms", milliseconds(settings.max_connection_age_s)),
+        ("grpc.max_connection_age_grace_ms", milliseconds(settings.max_connection_age_grace_s)),
+    ]
+
+
+def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
+    tls = settings.tls
+    if tls is None:
+        return None
+    pair = (Path(tls.key_file).read_bytes(), Path(tls.cert_file).read_bytes())
+    authority = Path(tls.client_ca_file).read_bytes() if tls.client_ca_file else None
+    return grpc.ssl_server_credentials(
+        [pair], root_certificates=authority, require_client_auth=authority is not None
+    )

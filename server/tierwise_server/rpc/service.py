@@ -1,0 +1,73 @@
+"""RouterService: one short method per RPC. Convert, call the engine, convert."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import grpc
+
+from tierwise.v1 import router_pb2
+from tierwise_server.core.account import RequestFailed
+from tierwise_server.rpc.requests import generate_task, route_task
+from tierwise_server.rpc.responses import route_message
+from tierwise_server.rpc.writer import EventWriter
+
+if TYPE_CHECKING:
+    from tierwise_server.core.account import Summary
+    from tierwise_server.engine import Engine
+    from tierwise_server.rpc.guard import Guard, Rpc
+
+SERVICE = router_pb2.DESCRIPTOR.services_by_name["RouterService"].full_name
+
+
+@dataclass(frozen=True, slots=True)
+class RouterService:
+    """Answers Route and Generate with an engine."""
+
+    engine: Engine
+    heartbeat_s: float = 10.0
+    stall_s: float = 30.0
+
+    def handler(self, guard: Guard) -> grpc.GenericRpcHandler:
+        """Make the handler to register with a server; every method goes through `guard`."""
+        methods = {
+            "Route": guard.unary(f"{SERVICE}/Route", router_pb2.RouteRequest, self.route),
+            "Generate": guard.stream(
+                f"{SERVICE}/Generate", router_pb2.GenerateRequest, self.generate
+            ),
+        }
+        return grpc.method_handlers_generic_handler(SERVICE, methods)
+
+    async def route(self, request: router_pb2.RouteRequest, rpc: Rpc) -> router_pb2.RouteResponse:
+        """Say where a task goes."""
+        plan, estimates = self.engine.route(route_task(request))
+        rpc.span.route_decided(plan)
+        return route_message(plan, estimates, self.engine.prices.version)
+
+    async def generate(self, request: router_pb2.GenerateRequest, rpc: Rpc) -> None:
+        """Run a task, writing its events."""
+        task = generate_task(request)
+        rpc.request_id = task.request_id
+        rpc.facts.update(request_id=task.request_id, task_type=task.task_type)
+        rpc.context.set_trailing_metadata((("x-request-id", task.request_id),))
+        writer = EventWriter(rpc.context.write, heartbeat_s=self.heartbeat_s, stall_s=self.stall_s)
+        try:
+            async with writer:
+                summary = await self.engine.generate(
+                    task, writer, rpc.span.observer(), time_left_s=rpc.time_left_s
+                )
+        except RequestFailed as error:
+            _note(error.summary, rpc)
+            raise
+        _note(summary, rpc)
+
+
+def _note(summary: Summary, rpc: Rpc) -> None:
+    cost = summary.cost
+    rpc.facts.update(
+        tier=summary.final.call.tier.name if summary.final else None,
+        attempts=max((record.call.attempt for record in summary.records), default=0),
+        cost_nano_usd=None if cost is None else cost.total_nano_usd,
+        duration_s=round(summary.duration_s, 6),
+    )

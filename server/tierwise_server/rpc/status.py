@@ -1,0 +1,112 @@
+"""The one table from Reason to gRPC status, and the details that go with it.
+
+Every non-OK status the server sends is made here: an ErrorInfo always, BadRequest, QuotaFailure and RetryInfo where
+they apply, and the GenerationSummary when money was spent. Details stay under 4 KiB, because trailers above 8 KiB may
+replace the status on the way (measured: grpcio turns a 17 kB trailer into RESOURCE_EXHAUSTED).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2, status_pb2
+from grpc import StatusCode
+
+from tierwise_server.core.account import RequestFailed
+from tierwise_server.errors import BudgetExceeded, InvalidRequest, Reason, RequestError
+from tierwise_server.rpc.responses import summary_message
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+DOMAIN = "tierwise"
+MOST_DETAIL_BYTES = 4096
+MOST_FIELD_VIOLATIONS = 16
+LONGEST_MESSAGE = 512
+
+CODES: dict[Reason, StatusCode] = {
+    Reason.INVALID_REQUEST: StatusCode.INVALID_ARGUMENT,
+    Reason.UNKNOWN_TIER: StatusCode.INVALID_ARGUMENT,
+    Reason.UNKNOWN_TASK_TYPE: StatusCode.INVALID_ARGUMENT,
+    Reason.CONTEXT_TOO_LONG: StatusCode.INVALID_ARGUMENT,
+    Reason.MISSING_CREDENTIALS: StatusCode.UNAUTHENTICATED,
+    Reason.INVALID_CREDENTIALS: StatusCode.UNAUTHENTICATED,
+    Reason.TIER_NOT_ALLOWED: StatusCode.PERMISSION_DENIED,
+    Reason.TASK_TYPE_NOT_ALLOWED: StatusCode.PERMISSION_DENIED,
+    Reason.RATE_LIMITED: StatusCode.RESOURCE_EXHAUSTED,
+    Reason.BUDGET_EXCEEDED: StatusCode.RESOURCE_EXHAUSTED,
+    Reason.UNPRICED_MODEL: StatusCode.FAILED_PRECONDITION,
+    Reason.REQUEST_IN_FLIGHT: StatusCode.ABORTED,
+    Reason.REQUEST_ID_REUSED: StatusCode.INVALID_ARGUMENT,
+    Reason.OVERLOADED: StatusCode.UNAVAILABLE,
+    Reason.SHUTTING_DOWN: StatusCode.UNAVAILABLE,
+    Reason.LEDGER_UNAVAILABLE: StatusCode.UNAVAILABLE,
+    Reason.DEADLINE_EXCEEDED: StatusCode.DEADLINE_EXCEEDED,
+    Reason.CANCELLED: StatusCode.CANCELLED,
+    Reason.CLIENT_TOO_SLOW: StatusCode.RESOURCE_EXHAUSTED,
+    Reason.UPSTREAM_RATE_LIMITED: StatusCode.UNAVAILABLE,
+    Reason.UPSTREAM_OVERLOADED: StatusCode.UNAVAILABLE,
+    Reason.UPSTREAM_UNAVAILABLE: StatusCode.UNAVAILABLE,
+    Reason.UPSTREAM_TIMEOUT: StatusCode.UNAVAILABLE,
+    Reason.UPSTREAM_INTERRUPTED: StatusCode.UNAVAILABLE,
+    Reason.UPSTREAM_PROTOCOL: StatusCode.UNAVAILABLE,
+    Reason.UPSTREAM_AUTH: StatusCode.INTERNAL,
+    Reason.UPSTREAM_MODEL_MISSING: StatusCode.INTERNAL,
+    Reason.UPSTREAM_REJECTED: StatusCode.INTERNAL,
+    Reason.UPSTREAM_SPEND_LIMIT: StatusCode.FAILED_PRECONDITION,
+    Reason.INTERNAL: StatusCode.INTERNAL,
+    Reason.UNIMPLEMENTED: StatusCode.UNIMPLEMENTED,
+}
+
+
+def status_of(error: RequestError, request_id: str) -> status_pb2.Status:
+    """Make the whole status of a failure, with its details."""
+    code: int = CODES[error.reason].value[0]
+    status = status_pb2.Status(code=code, message=error.message[:LONGEST_MESSAGE])
+    metadata = {"request_id": request_id} if request_id else {}
+    info = error_details_pb2.ErrorInfo(reason=error.reason.name, domain=DOMAIN, metadata=metadata)
+    status.details.append(_packed(info))
+    for detail in _details(error):
+        packed = _packed(detail)
+        if status.ByteSize() + packed.ByteSize() <= MOST_DETAIL_BYTES:
+            status.details.append(packed)
+    return status
+
+
+def _details(error: RequestError) -> list[Message]:
+    details: list[Message] = []
+    if error.retry_after_s is not None:
+        seconds = int(error.retry_after_s)
+        nanos = int((error.retry_after_s - seconds) * 1_000_000_000)
+        delay = Duration(seconds=seconds, nanos=nanos)
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    if isinstance(error, InvalidRequest):
+        details.append(_bad_request(error))
+    if isinstance(error, BudgetExceeded):
+        details.append(_quota_failure(error))
+    if isinstance(error, RequestFailed):
+        details.append(summary_message(error.summary))
+    return details
+
+
+def _bad_request(error: InvalidRequest) -> error_details_pb2.BadRequest:
+    violation = error_details_pb2.BadRequest.FieldViolation
+    faults = error.faults[:MOST_FIELD_VIOLATIONS]
+    return error_details_pb2.BadRequest(
+        field_violations=[violation(field=f.path, description=f.message[:128]) for f in faults]
+    )
+
+
+def _quota_failure(error: BudgetExceeded) -> error_details_pb2.QuotaFailure:
+    violation = error_details_pb2.QuotaFailure.Violation(
+        subject="routing.max_cost_nano_usd", description=error.message
+    )
+    return error_details_pb2.QuotaFailure(violations=[violation])
+
+
+def _packed(message: Message) -> Any:
+    packed = Any()
+    packed.Pack(message)
+    return packed
