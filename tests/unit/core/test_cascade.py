@@ -7,6 +7,7 @@ import math
 import pytest
 
 from tests.unit.core.builders import EFFICIENT, FRONTIER, REASONING, a_plan, a_tier
+from tests.unit.core.cascade_facts import LEGAL, ONE_OF_EACH
 from tierwise_server.core import cascade
 from tierwise_server.core.cascade import (
     Abort,
@@ -47,24 +48,6 @@ WHOLE = Answered(FinishReason.STOP)
 TO_DRAFTED = (Asked(), Granted(), WHOLE)
 TO_CHECKING = (*TO_DRAFTED, Granted())
 
-ONE_OF_EACH: tuple[Event, ...] = (
-    Asked(),
-    Granted(),
-    Denied(Reason.BUDGET_EXCEEDED),
-    WHOLE,
-    Failed(Reason.UPSTREAM_OVERLOADED),
-    Checked(0.9),
-    CheckFailed(),
-)
-
-# Written out here, apart from the table under test.
-LEGAL = {
-    Phase.READY: {"Asked"},
-    Phase.RESERVING: {"Granted", "Denied"},
-    Phase.ATTEMPTING: {"Answered", "Failed"},
-    Phase.CHECKING: {"Checked", "CheckFailed"},
-    Phase.DONE: set[str](),
-}
 WAYS_INTO: list[tuple[Phase, tuple[Event, ...]]] = [
     (Phase.READY, ()),
     (Phase.RESERVING, (Asked(),)),
