@@ -75,13 +75,13 @@ def script(
     return play
 
 
-def an_engine(play: Script, **settings: float) -> tuple[Engine, ScriptedProvider]:
+def an_engine(play: Script) -> tuple[Engine, ScriptedProvider]:
     provider = ScriptedProvider(play)
     engine = Engine(
         a_table(),
         PRICES,
         {"anthropic": provider},
-        replace(EngineSettings(structured_checks=False), **settings),
+        EngineSettings(structured_checks=False),
     )
     return engine, provider
 
