@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -37,7 +36,7 @@ class Listener:
         self._server = grpc.aio.server(options=server_options(settings))
         self._server.add_generic_rpc_handlers((service.handler(self._guard),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        if settings.reflects:
+        if settings.reflection_enabled:
             names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
         self._server.add_generic_rpc_handlers((Unimplemented(),))
@@ -105,10 +104,10 @@ def server_options(settings: ServerSettings) -> list[tuple[str, Any]]:
 
 def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
     tls = settings.tls
-    if tls is None:
+    if tls.cert_file is None or tls.key_file is None:
         return None
-    pair = (Path(tls.key_file).read_bytes(), Path(tls.cert_file).read_bytes())
-    authority = Path(tls.client_ca_file).read_bytes() if tls.client_ca_file else None
+    pair = (tls.key_file.read_bytes(), tls.cert_file.read_bytes())
+    authority = None if tls.client_ca_file is None else tls.client_ca_file.read_bytes()
     return grpc.ssl_server_credentials(
         [pair], root_certificates=authority, require_client_auth=authority is not None
     )
