@@ -29,15 +29,16 @@ class Rule(NamedTuple):
 
 RULES = (
     Rule(r"tierwise_client\._async", "tierwise_client._sync"),
-    Rule(r"grpc\.aio", "grpc"),
+    Rule(r"tierwise_client\._async_transport", "tierwise_client._sync_transport"),
+    Rule(r"The async client, and the source from which the sync one is generated", "The sync client"),
     Rule(r"async def", "def"),
     Rule(r"async with", "with"),
     Rule(r"async for", "for"),
     Rule(r"await ", ""),
     Rule(r"__aenter__", "__enter__"),
     Rule(r"__aexit__", "__exit__"),
-    Rule(r"__aiter__", "__iter__"),
-    Rule(r"AsyncIterator", "Iterator"),
+    Rule(r"__anext__", "__next__"),
+    Rule(r"StopAsyncIteration", "StopIteration"),
     Rule(r"Async([A-Z]\w*)", r"\1"),
 )
 
