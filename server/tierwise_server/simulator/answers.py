@@ -138,12 +138,12 @@ def _signature(thinking: tuple[str, ...]) -> str:
     return base64.b64encode(digest("signature", *thinking)).decode()
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _by_word(text: str) -> tuple[str, ...]:
     return tuple(_WORD_WITH_SPACE.findall(text))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _in_parts(text: str, parts: int) -> tuple[str, ...]:
     """The text in `parts` parts of nearly equal length; fewer if it has fewer characters."""
     parts = min(parts, len(text))
@@ -151,7 +151,7 @@ def _in_parts(text: str, parts: int) -> tuple[str, ...]:
     return tuple(text[start:stop] for start, stop in pairwise(edges))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _sentences(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[^.]+\.\s*", text))
 

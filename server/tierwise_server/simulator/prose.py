@@ -47,15 +47,20 @@ def pick(size: int, *parts: str | int) -> int:
     return int.from_bytes(digest(*parts)[:8], "big") % size
 
 
-@lru_cache(maxsize=1024)
 def sentences(seed: int, key: str, prompt: str, count: int) -> str:
     """`count` sentences about something in `prompt`."""
-    topic = _topic(prompt)
-    clauses = islice(_clauses(digest(seed, key, prompt)), count)
+    head, rest = prompt[:_TOPIC_SEARCH_CHARACTERS], prompt[_TOPIC_SEARCH_CHARACTERS:]
+    # A digest stands for a long prompt, so that remembering the text does not remember the prompt.
+    return _sentences(seed, key, head, digest(rest) if rest else b"", count)
+
+
+@lru_cache(maxsize=512)
+def _sentences(seed: int, key: str, head: str, rest: bytes, count: int) -> str:
+    topic = _topic(head)
+    clauses = islice(_clauses(digest(seed, key, head, rest.hex())), count)
     return " ".join(f"{clause.format(topic=topic)}." for clause in clauses)
 
 
-@lru_cache(maxsize=1024)
 def words(seed: int, key: str, prompt: str, count: int) -> str:
     """Exactly `count` words about something in `prompt`; "" for none. The last sentence may be cut."""
     enough = sentences(seed, key, prompt, -(-count // _SHORTEST_CLAUSE_WORDS))
@@ -71,6 +76,6 @@ def _clauses(key: bytes) -> Iterator[str]:
         block = hashlib.blake2b(block, digest_size=32).digest()
 
 
-def _topic(prompt: str) -> str:
-    found = _WORD.findall(prompt[:_TOPIC_SEARCH_CHARACTERS])
+def _topic(head: str) -> str:
+    found = _WORD.findall(head)
     return max(found, key=len).lower() if found else "this"

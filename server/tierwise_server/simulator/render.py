@@ -15,6 +15,8 @@ from tierwise_server.simulator.tokens import InputBill, tokens_of_bytes
 Payload: TypeAlias = dict[str, Any]
 
 PING: Final = b'event: ping\ndata: {"type":"ping"}\n\n'
+_MOST_DELTAS_REMEMBERED: Final = 2000
+"""Longer answers are rendered anew, so that what is remembered stays below about 50 MB."""
 _STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 
@@ -156,8 +158,17 @@ def stream_events(reported: Reported) -> list[Event]:
     ]
 
 
-@lru_cache(maxsize=512)
 def _content_bytes(content: Content) -> bytes:
+    few = len(content.text) <= _MOST_DELTAS_REMEMBERED
+    return _remembered_bytes(content) if few else _rendered_bytes(content)
+
+
+@lru_cache(maxsize=256)
+def _remembered_bytes(content: Content) -> bytes:
+    return _rendered_bytes(content)
+
+
+def _rendered_bytes(content: Content) -> bytes:
     return b"".join(Event(payload).encode() for payload in content_events(content))
 
 

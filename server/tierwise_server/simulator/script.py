@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -166,7 +166,7 @@ class Script(_Table):
         try:
             script = cls.model_validate(dict(values))
         except ValidationError as error:
-            faults.extend(_faults(error))
+            faults.extend(_faults(error, values))
         faults.extend(_contradictions(values))
         if faults or script is None:
             raise ConfigurationError(tuple(faults))
@@ -216,16 +216,36 @@ def read_switch(text: str) -> FaultSwitch:
         ConfigurationError: it is not one; names every fault.
     """
     try:
-        return fault_switch.validate_python(json.loads(text))
-    except ValidationError as error:
-        raise ConfigurationError(tuple(_faults(error))) from None
+        values = json.loads(text)
     except ValueError as error:
         raise ConfigurationError((Fault("", f"not JSON: {error}"),)) from None
+    try:
+        return fault_switch.validate_python(values)
+    except ValidationError as error:
+        raise ConfigurationError(tuple(_faults(error, values))) from None
 
 
-def _faults(error: ValidationError) -> Iterator[Fault]:
+def _faults(error: ValidationError, values: object) -> Iterator[Fault]:
+    """One fault per place; where a value may take several forms, what each form misses."""
+    messages: dict[str, list[str]] = {}
     for item in error.errors(include_url=False, include_input=False):
-        yield Fault(".".join(str(part) for part in item["loc"]), item["msg"])
+        path = _path(item["loc"], values, missing=item["type"] == "missing")
+        messages.setdefault(path, []).append(item["msg"])
+    yield from (Fault(path, " or ".join(said)) for path, said in messages.items())
+
+
+def _path(location: Sequence[str | int], values: object, *, missing: bool) -> str:
+    """The place in the script, without the names that pydantic adds for the form it tried."""
+    parts: list[str] = []
+    here: Any = values
+    for part in location:
+        index = isinstance(here, list) and isinstance(part, int)
+        if index or (isinstance(here, Mapping) and part in here):
+            here = here[part]
+            parts.append(str(part))
+    if missing:
+        parts.append(str(location[-1]))
+    return ".".join(parts)
 
 
 def _contradictions(values: Mapping[str, Any]) -> Iterator[Fault]:
