@@ -232,6 +232,15 @@ def test_failure_is_forgotten_once_a_later_tier_leaves_a_draft() -> None:
     )
 
 
+def test_state_says_why_it_climbs_only_until_the_replacement_runs() -> None:
+    plan = a_plan(EFFICIENT, FRONTIER, REASONING)
+    doubted = (*TO_CHECKING, Checked(0.1))
+    state, _ = after(plan, *doubted)
+    assert (state.climb, state.unreported) == (EscalationReason.LOW_CONFIDENCE, True)
+    state, _ = after(plan, *doubted, Granted(), WHOLE)
+    assert (state.climb, state.unreported) == (None, False)
+
+
 @pytest.mark.parametrize("reason", Reason)
 def test_failed_draft_climbs_unless_the_next_tier_would_fail_as_well(reason: Reason) -> None:
     futile = {

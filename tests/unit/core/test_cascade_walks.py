@@ -64,7 +64,7 @@ class Witness:
     checks: int = 0
     reports: list[CheckOutcome] = field(default_factory=list)
     failures: dict[int, Reason] = field(default_factory=dict)
-    last_check: Checked | CheckFailed | None = None
+    answer: Answered | None = None
     end: Finish | Abort | None = None
 
     def hears(self, fact: Event) -> None:
@@ -76,7 +76,8 @@ class Witness:
             self.failures[self.attempts[-1].attempt] = fact.reason
         elif isinstance(fact, Checked | CheckFailed):
             self.checks += 1
-            self.last_check = fact
+        elif isinstance(fact, Answered):
+            self.answer = fact
 
     def sees(self, effect: Effect) -> None:
         """Judge what the engine is told to do."""
@@ -102,6 +103,9 @@ class Witness:
             draft = self.attempts[-1]
             assert draft == Call(call.attempt, CallKind.DRAFT, call.tier)
             assert draft.attempt not in self.failures
+            assert self.answer is not None
+            assert self.answer.finish_reason.whole
+            assert not self.answer.empty
             return
         assert call.attempt == len(self.attempts) + 1
         assert {a.attempt for a in self.attempts} == self.void
@@ -114,6 +118,7 @@ class Witness:
 
     def sees_supersede(self, effect: Supersede) -> None:
         assert isinstance(self.fact, Granted)
+        assert len(self.reports) == self.checks
         assert effect.attempt == len(self.attempts)
         assert effect.replacement == effect.attempt + 1
         assert effect.attempt not in self.void
@@ -126,6 +131,8 @@ class Witness:
     def sees_end(self, effect: Finish | Abort) -> None:
         assert len(self.reports) == self.checks
         if isinstance(effect, Abort):
+            # A draft that stands is never thrown away.
+            assert not self.attempts or len(self.attempts) in self.failures
             return
         assert effect.attempt == len(self.attempts)
         assert effect.attempt not in self.void
@@ -169,6 +176,8 @@ def test_climb_keeps_every_promise_whatever_happens(plan: Plan, data: st.DataObj
         state, effects = step(state, fact)
         assert (state, effects) == again
         steps += 1
+        if isinstance(fact, Failed) and fact.shown:
+            assert effects == (Abort(Reason.UPSTREAM_INTERRUPTED),)
     tiers = len(plan.cascade) + len(plan.overflow)
     assert witness.end is effects[-1]
     assert state.phase is Phase.DONE
