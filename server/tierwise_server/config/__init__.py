@@ -1,0 +1,52 @@
+"""The typed configuration: one TOML file over a shipped profile, every fault found at once, before anything starts.
+
+`load` gives a `Config`; `examine` gives faults and warnings for people; `check_online` compares a configuration with
+the provider's own list of models; `bind_faults` is asked at the start of a server.
+"""
+
+from __future__ import annotations
+
+from tierwise_server.config.credentials import ANTHROPIC_KEY_VARIABLE, Secrets
+from tierwise_server.config.examine import Examination, examine, load
+from tierwise_server.config.findings import ConfigWarning
+from tierwise_server.config.online import check_online
+from tierwise_server.config.rules_server import bind_faults
+from tierwise_server.config.schema import config_schema, schema_text
+from tierwise_server.config.sections import (
+    AnthropicSettings,
+    CheckSettings,
+    RetrySettings,
+    ServerSettings,
+    TelemetrySettings,
+    TlsSettings,
+    UpstreamSettings,
+    is_loopback,
+    split_address,
+)
+from tierwise_server.config.settings import Config
+from tierwise_server.config.shipped import DEFAULT_PROFILE, PROFILES
+
+__all__ = [
+    "ANTHROPIC_KEY_VARIABLE",
+    "DEFAULT_PROFILE",
+    "PROFILES",
+    "AnthropicSettings",
+    "CheckSettings",
+    "Config",
+    "ConfigWarning",
+    "Examination",
+    "RetrySettings",
+    "Secrets",
+    "ServerSettings",
+    "TelemetrySettings",
+    "TlsSettings",
+    "UpstreamSettings",
+    "bind_faults",
+    "check_online",
+    "config_schema",
+    "examine",
+    "is_loopback",
+    "load",
+    "schema_text",
+    "split_address",
+]
