@@ -1,0 +1,377 @@
+"""Every name that telemetry uses: spans, their attributes and events, metrics.
+
+Names that begin with `rpc.`, `gen_ai.`, `server.`, `network.` and `error.` are OpenTelemetry's, pinned to one snapshot
+of its semantic conventions: SEMCONV for the core, GENAI_SEMCONV for `gen_ai.*`, which had no release then. All others
+are tierwise's own. docs/guides/telemetry.md is this module as tables; a test compares the two.
+
+Money is never summed twice: `tierwise.cost.*` stands on the spans of model calls and nowhere else, and the sum of a
+request is called `tierwise.total_cost.*`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+SEMCONV: Final = "1.44.0"
+GENAI_SEMCONV: Final = "024a4f944a1291fcb627c9c47da69e79868dd15e"
+"""The commit of open-telemetry/semantic-conventions-genai."""
+
+SCOPE: Final = "tierwise"
+"""The instrumentation scope of every span and metric."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A key, the type of its value, and what it means. `<tier>` in a key stands for a configured tier's name."""
+
+    key: str
+    type: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """An instrument. `buckets` are a histogram's upper bounds; `keys` are all the attributes it ever has."""
+
+    name: str
+    instrument: str
+    unit: str
+    meaning: str
+    keys: tuple[str, ...]
+    buckets: tuple[float, ...] = ()
+
+
+ATTRIBUTES: Final[dict[str, Attribute]] = {}
+"""Every attribute of spans and events, by key."""
+
+METRICS: Final[dict[str, Metric]] = {}
+"""Every metric, by name."""
+
+
+def _attribute(key: str, type_: str, meaning: str) -> str:
+    ATTRIBUTES[key] = Attribute(key, type_, meaning)
+    return key
+
+
+def _metric(
+    name: str,
+    instrument: str,
+    unit: str,
+    meaning: str,
+    keys: tuple[str, ...],
+    buckets: tuple[float, ...] = (),
+) -> Metric:
+    METRICS[name] = Metric(name, instrument, unit, meaning, keys, buckets)
+    return METRICS[name]
+
+
+# --- attributes: the call over gRPC --------------------------------------------------------------
+
+RPC_SYSTEM = _attribute("rpc.system.name", "string", "`grpc`")
+RPC_METHOD = _attribute("rpc.method", "string", "package, service and method; `_OTHER` if unknown")
+RPC_STATUS = _attribute("rpc.response.status_code", "string", "name of the gRPC status code")
+PEER_ADDRESS = _attribute("network.peer.address", "string", "the caller's address")
+PEER_PORT = _attribute("network.peer.port", "int", "the caller's port")
+SERVER_ADDRESS = _attribute("server.address", "string", "host of the provider's endpoint")
+SERVER_PORT = _attribute("server.port", "int", "port of the provider's endpoint")
+ERROR_TYPE = _attribute(
+    "error.type", "string", "what went wrong: a status code on the SERVER span, else a reason"
+)
+REASON = _attribute("tierwise.reason", "string", "the reason sent to the caller (ErrorInfo.reason)")
+
+# --- attributes: the request and its route -------------------------------------------------------
+
+REQUEST_ID = _attribute("tierwise.request.id", "string", "the request's id")
+TASK_TYPE = _attribute("tierwise.task_type", "string", "the request's task type")
+DRAFT_DELIVERY = _attribute("tierwise.draft_delivery", "string", "`held` or `live`")
+RULE = _attribute("tierwise.route.rule", "string", "`task_type`, `default` or `pinned`")
+WHY = _attribute("tierwise.route.why", "string", "the decision in one sentence")
+CASCADE = _attribute("tierwise.route.cascade", "string[]", "the tiers that may be climbed")
+ADJUSTMENTS = _attribute("tierwise.route.adjustments", "string[]", "what changed the table's row")
+TABLE_VERSION = _attribute("tierwise.route.table_version", "string", "version of the routing table")
+TIER = _attribute(
+    "tierwise.tier", "string", "a call's tier; of a request, the answer's or last one"
+)
+MODEL = _attribute("tierwise.model", "string", "the answer's model, or the last one asked")
+OUTCOME = _attribute(
+    "tierwise.outcome",
+    "string",
+    "`unchecked`, `accepted`, `accepted_low`, `failed` or `cancelled`",
+)
+ESCALATED = _attribute("tierwise.escalated", "bool", "whether a second attempt was made")
+ATTEMPTS = _attribute("tierwise.attempt.count", "int", "attempts made")
+ESCALATION_REASON = _attribute("tierwise.escalation.reason", "string", "why a tier was given up")
+TOTAL_NANO_USD = _attribute("tierwise.total_cost.nano_usd", "int", "sum over the request's calls")
+TOTAL_USD = _attribute("tierwise.total_cost.usd", "double", "the same in USD")
+TOTAL_INPUT = _attribute("tierwise.total_tokens.input", "int", "sum over the request's calls")
+TOTAL_OUTPUT = _attribute("tierwise.total_tokens.output", "int", "sum over the request's calls")
+COUNTERFACTUAL = _attribute(
+    "tierwise.counterfactual.<tier>.nano_usd", "int", "estimate: the answer's cost at that tier"
+)
+SAVING = _attribute(
+    "tierwise.saving.<tier>.nano_usd", "int", "that less the total cost; negative when dearer"
+)
+FIRST_TEXT = _attribute(
+    "tierwise.time_to_first_text", "double", "seconds until text went to the caller"
+)
+
+# --- attributes: confidence ----------------------------------------------------------------------
+
+METHOD = _attribute("tierwise.confidence.method", "string", "how confidence is asked")
+THRESHOLD = _attribute("tierwise.confidence.threshold", "double", "what accepts a draft, 0 to 1")
+SCORE = _attribute("tierwise.confidence.score", "int", "the self-report, 1 to 10")
+CONFIDENCE = _attribute("tierwise.confidence.value", "double", "the same as 0 to 1")
+CHECK_OUTCOME = _attribute(
+    "tierwise.confidence.outcome", "string", "`accepted`, `escalated` or `accepted_low`"
+)
+EVALUATION_NAME = _attribute("gen_ai.evaluation.name", "string", "`confidence`")
+EVALUATION_VALUE = _attribute("gen_ai.evaluation.score.value", "double", "confidence, 0 to 1")
+EVALUATION_LABEL = _attribute(
+    "gen_ai.evaluation.score.label", "string", "`pass`, `fail`, `unreadable` or `unanswered`"
+)
+
+# --- attributes: one call to a model -------------------------------------------------------------
+
+OPERATION = _attribute("gen_ai.operation.name", "string", "`chat`")
+PROVIDER = _attribute("gen_ai.provider.name", "string", "the provider, e.g. `anthropic`")
+REQUEST_MODEL = _attribute("gen_ai.request.model", "string", "the model asked")
+STREAM = _attribute("gen_ai.request.stream", "bool", "`true`")
+REASONING_LEVEL = _attribute("gen_ai.request.reasoning.level", "string", "the effort asked for")
+RESPONSE_ID = _attribute("gen_ai.response.id", "string", "the provider's id of the answer")
+FINISH_REASONS = _attribute("gen_ai.response.finish_reasons", "string[]", "one; `error` if cut off")
+FIRST_CHUNK = _attribute(
+    "gen_ai.response.time_to_first_chunk", "double", "seconds until the first text"
+)
+INPUT_TOKENS = _attribute("gen_ai.usage.input_tokens", "int", "all input, cached included")
+OUTPUT_TOKENS = _attribute("gen_ai.usage.output_tokens", "int", "all output, thinking included")
+CACHE_READ = _attribute("gen_ai.usage.cache_read.input_tokens", "int", "read from the cache")
+CACHE_WRITE = _attribute("gen_ai.usage.cache_write.input_tokens", "int", "written to the cache")
+REASONING_TOKENS = _attribute("gen_ai.usage.reasoning.output_tokens", "int", "spent on thinking")
+MODALITY = _attribute("gen_ai.token.modality", "string", "`text`")
+ATTEMPT = _attribute("tierwise.attempt.number", "int", "the attempt it belongs to, from 1")
+REPLACEMENT = _attribute("tierwise.attempt.replacement", "int", "the attempt that takes over")
+KIND = _attribute("tierwise.call.kind", "string", "`direct`, `draft` or `check`")
+STATUS = _attribute("tierwise.call.status", "string", "`completed`, `failed` or `cancelled`")
+TRIES = _attribute("tierwise.call.tries", "int", "how often the provider was asked")
+IGNORED = _attribute("tierwise.call.ignored_options", "string[]", "options the model does not take")
+RAW_FINISH = _attribute("tierwise.call.raw_finish_reason", "string", "the provider's own word")
+ESTIMATED = _attribute("tierwise.call.estimated", "bool", "tokens were counted, not reported")
+SUPERSEDED = _attribute("tierwise.superseded", "bool", "the attempt's text was withdrawn")
+COST_NANO_USD = _attribute("tierwise.cost.nano_usd", "int", "this call; absent without a price")
+COST_USD = _attribute("tierwise.cost.usd", "double", "the same in USD")
+PRICE_BOOK = _attribute("tierwise.cost.price_book", "string", "version of the price book")
+
+
+# --- spans and events ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SpanName:
+    """A span: its name, its kind, the span it hangs under, its attributes and its events."""
+
+    name: str
+    kind: str
+    parent: str
+    meaning: str
+    keys: tuple[str, ...]
+    events: tuple[str, ...] = ()
+
+
+ROUTE_SPAN: Final = "route"
+CHECK_SPAN: Final = "confidence_check"
+CHAT: Final = "chat"
+
+CHECKED_EVENT: Final = "confidence_checked"
+SUPERSEDED_EVENT: Final = "attempt_superseded"
+EVALUATION_EVENT: Final = "gen_ai.evaluation.result"
+
+PLAN_KEYS: Final = (TASK_TYPE, RULE, WHY, CASCADE, ADJUSTMENTS, TABLE_VERSION, METHOD, THRESHOLD)
+_RPC_KEYS: Final = (RPC_SYSTEM, RPC_METHOD, RPC_STATUS, PEER_ADDRESS, PEER_PORT, ERROR_TYPE, REASON)
+_END_KEYS: Final = (TIER, MODEL, OUTCOME, ESCALATED, ATTEMPTS, ESCALATION_REASON, FIRST_TEXT)
+_CHECK_KEYS: Final = (SCORE, CONFIDENCE, CHECK_OUTCOME)
+_TOTAL_KEYS: Final = (TOTAL_NANO_USD, TOTAL_USD, TOTAL_INPUT, TOTAL_OUTPUT, COUNTERFACTUAL, SAVING)
+_ASKED_KEYS: Final = (OPERATION, PROVIDER, REQUEST_MODEL, STREAM, REASONING_LEVEL, IGNORED)
+_CALL_KEYS: Final = (
+    SERVER_ADDRESS,
+    SERVER_PORT,
+    TIER,
+    ATTEMPT,
+    KIND,
+    ESCALATION_REASON,
+    SUPERSEDED,
+)
+_ENDED_KEYS: Final = (STATUS, ERROR_TYPE, TRIES, RESPONSE_ID, FINISH_REASONS, RAW_FINISH)
+_USAGE_KEYS: Final = (FIRST_CHUNK, INPUT_TOKENS, OUTPUT_TOKENS, CACHE_READ, CACHE_WRITE)
+_COST_KEYS: Final = (REASONING_TOKENS, ESTIMATED, COST_NANO_USD, COST_USD, PRICE_BOOK)
+
+EVENTS: Final[dict[str, tuple[str, ...]]] = {
+    CHECKED_EVENT: (ATTEMPT, SCORE, CONFIDENCE, THRESHOLD, CHECK_OUTCOME),
+    SUPERSEDED_EVENT: (ATTEMPT, REPLACEMENT, ESCALATION_REASON),
+    EVALUATION_EVENT: (EVALUATION_NAME, EVALUATION_VALUE, EVALUATION_LABEL),
+}
+
+SPANS: Final = (
+    SpanName(
+        "<rpc.method>",
+        "SERVER",
+        "the caller's span",
+        "One call over gRPC. `Route` has its decision here.",
+        (*_RPC_KEYS, REQUEST_ID, TIER, MODEL, ESCALATED, *PLAN_KEYS),
+    ),
+    SpanName(
+        ROUTE_SPAN,
+        "INTERNAL",
+        "<rpc.method>",
+        "One task from its decision to its end, with the totals.",
+        (
+            REQUEST_ID,
+            DRAFT_DELIVERY,
+            ERROR_TYPE,
+            *PLAN_KEYS,
+            *_CHECK_KEYS,
+            *_END_KEYS,
+            *_TOTAL_KEYS,
+        ),
+        (CHECKED_EVENT, SUPERSEDED_EVENT),
+    ),
+    SpanName(
+        CHECK_SPAN,
+        "INTERNAL",
+        ROUTE_SPAN,
+        "The check of one draft.",
+        (ATTEMPT, METHOD, THRESHOLD, SCORE, CONFIDENCE, ERROR_TYPE),
+        (EVALUATION_EVENT,),
+    ),
+    SpanName(
+        f"{CHAT} <gen_ai.request.model>",
+        "CLIENT",
+        f"{ROUTE_SPAN} or {CHECK_SPAN}",
+        "One call to a model, with what it used and cost.",
+        (*_ASKED_KEYS, *_CALL_KEYS, *_ENDED_KEYS, *_USAGE_KEYS, *_COST_KEYS),
+    ),
+)
+
+
+# --- metrics -------------------------------------------------------------------------------------
+# Buckets of gen_ai.* are those of the conventions. Those of rpc.server.call.duration end there at 10 s, too short for
+# the stream of an answer, and go on to 600 s here.
+
+_CLIENT_S: Final = tuple(0.01 * 2**i for i in range(14))
+_FIRST_TOKEN_S: Final = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1)
+_RPC_S: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+_OVERHEAD_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+
+_CALL: Final = (OPERATION, PROVIDER, REQUEST_MODEL, TIER, KIND)
+_REQUEST: Final = (OPERATION, PROVIDER, REQUEST_MODEL, TASK_TYPE, TIER)
+
+RPC_DURATION = _metric(
+    "rpc.server.call.duration",
+    "histogram",
+    "s",
+    "How long calls over gRPC took.",
+    (RPC_SYSTEM, RPC_METHOD, RPC_STATUS, ERROR_TYPE),
+    (*_RPC_S, 20.0, 40.0, 80.0, 160.0, 300.0, 600.0),
+)
+REQUESTS = _metric(
+    "tierwise.requests",
+    "counter",
+    "{request}",
+    "Tasks that reached a model.",
+    (TASK_TYPE, TIER, OUTCOME, ESCALATED, ERROR_TYPE),
+)
+REQUEST_DURATION = _metric(
+    "gen_ai.server.request.duration",
+    "histogram",
+    "s",
+    "How long tasks took from decision to end.",
+    (*_REQUEST, OUTCOME, ERROR_TYPE),
+    _CLIENT_S,
+)
+FIRST_TOKEN = _metric(
+    "gen_ai.server.time_to_first_token",
+    "histogram",
+    "s",
+    "How long until the first text went to the caller; held drafts count when they are released.",
+    _REQUEST,
+    (*_FIRST_TOKEN_S, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+)
+OVERHEAD = _metric(
+    "tierwise.request.overhead",
+    "histogram",
+    "s",
+    "Time of a task that was not spent waiting for a model.",
+    (TIER,),
+    _OVERHEAD_S,
+)
+CALL_DURATION = _metric(
+    "gen_ai.client.inference.duration",
+    "histogram",
+    "s",
+    "How long calls to models took.",
+    (*_CALL, ERROR_TYPE),
+    _CLIENT_S,
+)
+CALL_FIRST_CHUNK = _metric(
+    "gen_ai.client.inference.time_to_first_chunk",
+    "histogram",
+    "s",
+    "How long models took to begin their text.",
+    _CALL,
+    _CLIENT_S,
+)
+
+
+def _tokens(kind: str, meaning: str) -> Metric:
+    name = f"gen_ai.client.inference.usage.{kind}"
+    return _metric(name, "counter", "{token}", meaning, (*_CALL, MODALITY))
+
+
+USED_INPUT = _tokens("input_tokens", "Input tokens, cached included.")
+USED_OUTPUT = _tokens("output_tokens", "Output tokens, thinking included.")
+USED_CACHE_READ = _tokens("cache_read.input_tokens", "Input tokens read from the cache.")
+USED_CACHE_WRITE = _tokens("cache_write.input_tokens", "Input tokens written to the cache.")
+USED_REASONING = _tokens("reasoning.output_tokens", "Output tokens spent on thinking.")
+COST = _metric(
+    "tierwise.cost",
+    "counter",
+    "USD",
+    "What calls to models cost.",
+    (REQUEST_MODEL, TIER, KIND, SUPERSEDED),
+)
+COUNTERFACTUAL_COST = _metric(
+    "tierwise.counterfactual.cost",
+    "counter",
+    "USD",
+    "Estimate: what the answers given would have cost at each tier alone.",
+    (TIER,),
+)
+UNPRICED = _metric(
+    "tierwise.unpriced_calls",
+    "counter",
+    "{call}",
+    "Billed calls to models without a price; their cost is in no sum.",
+    (REQUEST_MODEL, TIER),
+)
+RETRIES = _metric(
+    "tierwise.retries",
+    "counter",
+    "{retry}",
+    "Times a provider was asked again before its first token.",
+    (REQUEST_MODEL, TIER),
+)
+ESCALATIONS = _metric(
+    "tierwise.escalations",
+    "counter",
+    "{escalation}",
+    "Attempts given up for a stronger tier; the tier is the one given up.",
+    (TASK_TYPE, TIER, ESCALATION_REASON),
+)
+CONFIDENCE_SCORE = _metric(
+    "tierwise.confidence.score",
+    "histogram",
+    "1",
+    "Readable self-reports, 1 to 10.",
+    (TASK_TYPE, TIER, CHECK_OUTCOME),
+    tuple(float(score) for score in range(1, 11)),
+)
