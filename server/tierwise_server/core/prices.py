@@ -67,18 +67,19 @@ class PriceBook:
     def cost(self, model_id: str, usage: Usage) -> Cost | None:
         """Price `usage` of one call to a model; None, never 0, when the model has no price.
 
-        The band is chosen by the prompt's whole length, cached tokens included, as the provider does.
+        The band is chosen by the prompt's whole length, cached tokens included, as the provider does. A count below
+        zero, which only a broken provider reports, prices as zero.
         """
         rates = self.rates(model_id, usage.input_tokens)
         if rates is None:
             return None
-        written = usage.cache_write_tokens * rates.cache_write
-        written += usage.cache_write_1h_tokens * rates.cache_write_1h
+        written = (usage.cache_write_tokens, rates.cache_write)
+        written_1h = (usage.cache_write_1h_tokens, rates.cache_write_1h)
         return Cost(
-            input_nano_usd=_nano(uncached_tokens(usage) * rates.input),
-            cache_read_nano_usd=_nano(usage.cache_read_tokens * rates.cache_read),
-            cache_write_nano_usd=_nano(written),
-            output_nano_usd=_nano(usage.output_tokens * rates.output),
+            input_nano_usd=_nano((uncached_tokens(usage), rates.input)),
+            cache_read_nano_usd=_nano((usage.cache_read_tokens, rates.cache_read)),
+            cache_write_nano_usd=_nano(written, written_1h),
+            output_nano_usd=_nano((usage.output_tokens, rates.output)),
             price_book_version=self.version,
         )
 
@@ -108,5 +109,7 @@ def total(costs: Iterable[Cost | None]) -> Cost | None:
     )
 
 
-def _nano(pico_usd: int) -> int:
+def _nano(*priced: tuple[int, int]) -> int:
+    """Add up tokens times pico-USD, rounded up to whole nano-USD."""
+    pico_usd = sum(max(0, tokens) * rate for tokens, rate in priced)
     return -(-pico_usd // PICO_PER_NANO)
