@@ -2,7 +2,7 @@
 
 The format is the WHATWG HTML standard, section 9.2.6 ("Interpreting an event stream"). `id`, `retry`
 and unknown fields are dropped: they serve a reader that reconnects, and a model call is never resumed.
-What the events mean is the business of the caller; see `anthropic_stream.py`.
+What the events mean is the business of the caller; see `anthropic/stream.py`.
 """
 
 from __future__ import annotations

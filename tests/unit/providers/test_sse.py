@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.providers.message_streams import pieces
+from tests.unit.providers.anthropic.message_streams import pieces
 from tierwise_server.providers.sse import DecodedEvent, EventCutter, decode
 
 ODDITIES = (

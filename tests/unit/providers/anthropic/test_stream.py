@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.providers import message_streams as streams
+from tests.unit.providers.anthropic import message_streams as streams
 from tierwise_server.core.model import FinishReason, Usage
-from tierwise_server.providers.anthropic_stream import (
+from tierwise_server.providers.anthropic.stream import (
     Broken,
     Errored,
     MessageStreamParser,

@@ -21,7 +21,7 @@ from typing import Any, Final, TypeAlias
 from pydantic_core import from_json
 
 from tierwise_server.core.model import FinishReason, Usage
-from tierwise_server.providers.anthropic_usage import UsageMeter
+from tierwise_server.providers.anthropic.usage import UsageMeter
 from tierwise_server.providers.base import Begun, Completed, TextPiece
 from tierwise_server.providers.sse import DEFAULT_MAX_EVENT_BYTES, EventCutter, decode
 

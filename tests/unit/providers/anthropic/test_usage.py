@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.providers import message_streams as streams
+from tests.unit.providers.anthropic import message_streams as streams
 from tierwise_server.core.model import FinishReason, Usage
-from tierwise_server.providers.anthropic_stream import (
+from tierwise_server.providers.anthropic.stream import (
     Broken,
     MessageStreamParser,
     StreamEnd,

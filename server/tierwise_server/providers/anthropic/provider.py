@@ -1,0 +1,141 @@
+"""Calls Claude models through the Anthropic SDK.
+
+The SDK authenticates, versions and sends the request and tells its errors; the body is read raw and
+parsed by `stream.py`, which knows when an answer is whole. One call is one try: the SDK's own retries
+are off, because `retrying.py` owns them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import httpx2
+from anthropic import APIConnectionError, APIStatusError, AsyncAnthropic, AsyncStream
+
+from tierwise_server.errors import Reason, UpstreamError
+from tierwise_server.providers.anthropic import failures
+from tierwise_server.providers.anthropic.answer import Answer
+from tierwise_server.providers.anthropic.request import request_body
+from tierwise_server.providers.anthropic.stream import MessageStreamParser
+from tierwise_server.providers.anthropic.transport import Body, Connections, DirectClient
+from tierwise_server.providers.sse import DEFAULT_MAX_EVENT_BYTES
+from tierwise_server.providers.watchdog import Patience, Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tierwise_server.providers.base import ModelCall, ProviderEvent
+
+DEFAULT_BASE_URL: Final = "https://api.anthropic.com"
+
+_EVENT_STREAM: Final = "text/event-stream"
+
+
+class AnthropicProvider:
+    """The provider port on the Messages API. Connects at the first call; `aclose` it at the end.
+
+    Args:
+        api_key: sent as it is, to `base_url` alone.
+        base_url: where the API is.
+        connections: how connections are made; None takes the defaults and the environment's proxy.
+        patience: how long a call may hang.
+        max_event_bytes: a longer event makes the answer malformed.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        base_url: str = DEFAULT_BASE_URL,
+        connections: Connections | None = None,
+        patience: Patience = Patience(),  # noqa: B008 - frozen
+        max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES,
+    ) -> None:
+        self._connections = connections or Connections.from_environment(base_url)
+        self._client = AsyncAnthropic(
+            api_key=api_key,
+            base_url=base_url,
+            max_retries=0,
+            timeout=None,
+            http_client=DirectClient(self._connections),
+            default_headers={"accept-encoding": "identity"},
+            open_telemetry=False,
+        )
+        # A whole URL spares the SDK from joining it anew for each call.
+        self._url = f"{base_url.rstrip('/')}/v1/messages"
+        self._slots = asyncio.Semaphore(self._connections.most)
+        self._patience = patience
+        self._max_event_bytes = max_event_bytes
+
+    @asynccontextmanager
+    async def stream(self, call: ModelCall) -> AsyncIterator[AsyncIterator[ProviderEvent]]:
+        """Make the call on entering. See the port.
+
+        Raises:
+            UpstreamError: also with OVERLOADED, when every connection stayed in use.
+        """
+        content = _content(call)
+        await self._take_slot()
+        watchdog = Watchdog(self._patience, call.time_left_s)
+        try:
+            response = await self._send(call, content, watchdog)
+            body = cast("Body", response.stream)
+            try:
+                request_id = failures.request_id_of(response)
+                if not response.headers.get("content-type", "").startswith(_EVENT_STREAM):
+                    raise failures.malformed(request_id)
+                parser = MessageStreamParser(max_event_bytes=self._max_event_bytes)
+                yield Answer(body, parser, watchdog, request_id)
+            finally:
+                body.abort()
+        finally:
+            watchdog.stop()
+            self._slots.release()
+
+    async def aclose(self) -> None:
+        """Close every connection. See the port."""
+        await self._client.close()
+
+    async def _take_slot(self) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._connections.wait_s):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise UpstreamError(
+                Reason.OVERLOADED, "all connections to the provider are in use"
+            ) from None
+
+    async def _send(self, call: ModelCall, content: bytes, watchdog: Watchdog) -> httpx2.Response:
+        """Send the request; returns with the head of a 2xx response."""
+        try:
+            async with watchdog.interrupting():
+                stream = await self._client.post(
+                    self._url,
+                    content=content,
+                    cast_to=httpx2.Response,
+                    options={"headers": call.headers},
+                    stream=True,
+                    stream_cls=AsyncStream[Any],
+                )
+        except APIStatusError as error:
+            raise failures.status_failure(error) from None
+        except (APIConnectionError, httpx2.RequestError) as error:
+            raise failures.connection_failure(error) from None
+        except TimeoutError:
+            raise failures.limit_failure(watchdog, "") from None
+        # With this cast_to the SDK hands out the response itself, unread, which its types do not say.
+        return cast("httpx2.Response", stream)
+
+
+def _content(call: ModelCall) -> bytes:
+    try:
+        return request_body(call)
+    except ValueError:
+        raise UpstreamError(
+            Reason.INVALID_REQUEST, "the text holds half of a surrogate pair, which is no character"
+        ) from None

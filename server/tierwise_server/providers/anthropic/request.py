@@ -1,0 +1,82 @@
+"""A model call in the words of the Messages API. Pure.
+
+Source: `MessageCreateParams` in the anthropic package, and the model table of the platform's pages for
+what each model accepts, which `core.model.Model` carries.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from pydantic_core import to_json
+
+from tierwise_server.core.model import CallKind, Message, Model, ThinkingForm
+from tierwise_server.providers.base import ModelCall
+
+_Json: TypeAlias = dict[str, Any]
+
+# A check's last two turns are the draft and the question (core/confidence.py); what was asked before
+# them is what the draft's own call left in the cache.
+_CHECK_TURNS = 2
+
+
+def request_body(call: ModelCall) -> bytes:
+    """The JSON body of POST /v1/messages that makes `call`, streamed.
+
+    Raises:
+        ValueError: the text cannot be sent: it holds half of a surrogate pair.
+    """
+    model = call.model
+    body: _Json = {
+        "model": model.id,
+        "max_tokens": call.max_output_tokens,
+        "messages": _messages(call),
+        "stream": True,
+    }
+    optional = {
+        "system": call.prompt.system,
+        "thinking": _thinking(call),
+        "output_config": _output_config(call),
+        "stop_sequences": list(call.stop_sequences),
+    }
+    body.update((name, value) for name, value in optional.items() if value)
+    if model.takes_sampling:
+        sampling = {"temperature": call.temperature, "top_p": call.top_p}
+        body.update((name, value) for name, value in sampling.items() if value is not None)
+    return to_json(body)
+
+
+def _messages(call: ModelCall) -> list[_Json]:
+    messages = [_message(message) for message in call.prompt.messages]
+    if call.cache_prompt:
+        turns = len(messages) - (_CHECK_TURNS if call.kind is CallKind.CHECK else 0)
+        if turns > 0:
+            messages[turns - 1]["content"][-1]["cache_control"] = {"type": "ephemeral"}
+    return messages
+
+
+def _message(message: Message) -> _Json:
+    content = [{"type": "text", "text": text} for text in message.texts]
+    return {"role": message.role.value, "content": content}
+
+
+def _thinking(call: ModelCall) -> _Json | None:
+    form = ThinkingForm.NONE if call.kind is CallKind.CHECK else call.thinking
+    if form is ThinkingForm.BUDGET:
+        return {"type": "enabled", "budget_tokens": call.thinking_budget_tokens}
+    if form is ThinkingForm.ADAPTIVE:
+        return {"type": "adaptive"}
+    return {"type": "disabled"} if _must_say_no(call.model) else None
+
+
+def _must_say_no(model: Model) -> bool:
+    return model.thinks_by_default and not model.always_thinks
+
+
+def _output_config(call: ModelCall) -> _Json:
+    config: _Json = {}
+    if call.effort and call.model.takes_effort:
+        config["effort"] = call.effort
+    if call.schema is not None and call.model.takes_structured_output:
+        config["format"] = {"type": "json_schema", "schema": dict(call.schema)}
+    return config

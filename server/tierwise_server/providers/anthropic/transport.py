@@ -1,0 +1,258 @@
+"""The way from the SDK to the wire: an httpx2 client that hands each request straight to aiohttp.
+
+The SDK builds requests and reads errors through an `httpx2.AsyncClient`. What that client does on top
+(merging headers, cookies, auth flows, redirects, logging, decompression) the SDK has done already, or
+must not happen to a request that carries a key. Leaving it out halves the cost of the layer.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import aiohttp
+import httpx2
+import yarl
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    import ssl
+
+MAX_ERROR_BODY_BYTES: Final = 64 * 1024
+"""How much is read of a body that is no answer: its error object fits many times over."""
+
+_LARGE_REQUEST_BYTES: Final = 1024 * 1024
+_KEEP_ALIVE_S: Final = 30.0
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+# Headers that aiohttp would add of its own accord; the SDK sends its own, or means to send none.
+_NEVER_ADDED: Final = ("accept", "accept-encoding", "user-agent")
+
+# The first match wins, so a class stands before its bases.
+_MEANINGS: Final[tuple[tuple[type[Exception], type[httpx2.TransportError]], ...]] = (
+    (aiohttp.ConnectionTimeoutError, httpx2.ConnectTimeout),
+    (aiohttp.ServerTimeoutError, httpx2.ReadTimeout),
+    (aiohttp.ClientProxyConnectionError, httpx2.ProxyError),
+    (aiohttp.ClientHttpProxyError, httpx2.ProxyError),
+    (aiohttp.ClientConnectorError, httpx2.ConnectError),
+    (aiohttp.InvalidURL, httpx2.UnsupportedProtocol),
+    (aiohttp.NonHttpUrlClientError, httpx2.UnsupportedProtocol),
+    (aiohttp.ServerDisconnectedError, httpx2.RemoteProtocolError),
+    (aiohttp.ClientPayloadError, httpx2.RemoteProtocolError),
+    (aiohttp.ClientResponseError, httpx2.RemoteProtocolError),
+    (aiohttp.ClientError, httpx2.ReadError),
+    (OSError, httpx2.ReadError),
+)
+
+
+def _translated(error: Exception) -> httpx2.TransportError:
+    """The error in httpx2's words; its text only names the class, as it may quote the server."""
+    name = type(error).__name__
+    return next(meaning(name) for raised, meaning in _MEANINGS if isinstance(error, raised))
+
+
+class Body(httpx2.AsyncByteStream):
+    """The body of one response as it arrives: all that is waiting comes as one chunk.
+
+    Args:
+        response: what aiohttp received.
+        limit_bytes: ends, as if whole, after about this many; None for no limit.
+    """
+
+    __slots__ = ("_content", "_left_bytes", "_response")
+
+    def __init__(self, response: aiohttp.ClientResponse, limit_bytes: int | None = None) -> None:
+        self._response = response
+        self._content = response.content
+        self._left_bytes = limit_bytes
+
+    @override
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = b"" if self._left_bytes is not None and self._left_bytes <= 0 else await self.read()
+        if not chunk:
+            raise StopAsyncIteration
+        if self._left_bytes is not None:
+            self._left_bytes -= len(chunk)
+        return chunk
+
+    async def read(self) -> bytes:
+        """All that is waiting, or else the next bytes to arrive; empty at the end of the body.
+
+        Raises:
+            httpx2.TransportError: the connection broke, or `abort` was called.
+        """
+        try:
+            return await self._content.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            raise _translated(error) from error
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it has been read."""
+        return self._content.at_eof()
+
+    def abort(self) -> None:
+        """Close the connection now; a pending `read` raises. Nothing to do once the body is whole."""
+        if not self._content.is_eof():
+            self._response.close()
+
+    @override
+    async def aclose(self) -> None:
+        self.abort()
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy, and the headers that it alone is sent."""
+
+    url: yarl.URL
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """How connections are made and kept.
+
+    Attributes:
+        most: open at the same time; the next call waits.
+        wait_s: how long it waits before it fails as overloaded.
+        connect_s: for name, connection and TLS handshake together.
+        tls: what certificates to trust; None trusts what the system does.
+        proxy: through which to go; None goes straight.
+    """
+
+    most: int = 1000
+    wait_s: float = 5.0
+    connect_s: float = 5.0
+    tls: ssl.SSLContext | None = None
+    proxy: Proxy | None = None
+
+    @classmethod
+    def from_environment(cls, base_url: str) -> Self:
+        """The defaults, by the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for `base_url`.
+
+        Never a proxy for loopback. Read once: to ask for each request would cost more than sending it.
+        """
+        return cls(proxy=_environment_proxy(yarl.URL(base_url)))
+
+
+class AiohttpTransport(httpx2.AsyncBaseTransport):
+    """Sends httpx2 requests over aiohttp: no redirect followed, no cookie kept, nothing inflated."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    @override
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request; returns when the response's head is there. Its stream is a `Body`.
+
+        Raises:
+            httpx2.TransportError: it could not be sent, or no head came.
+            httpx2.DecodingError: the answer is compressed, which nobody asked for.
+        """
+        session = self._session or self._open()
+        content = request.content
+        proxy = self._connections.proxy
+        try:
+            response = await session.request(
+                request.method,
+                _url(str(request.url)),
+                headers=request.headers.multi_items(),
+                # aiohttp wants large bodies as files, to send them piece by piece.
+                data=io.BytesIO(content) if len(content) > _LARGE_REQUEST_BYTES else content,
+                allow_redirects=False,
+                proxy=proxy.url if proxy else None,
+                proxy_headers=proxy.headers if proxy else None,
+            )
+        except (aiohttp.ClientError, OSError) as error:
+            raise _translated(error) from error
+        return _received(request, response)
+
+    @override
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        connections = self._connections
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            ssl=connections.tls or httpx2.create_ssl_context(),
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(connect=connections.connect_s),
+            auto_decompress=False,
+            skip_auto_headers=_NEVER_ADDED,
+        )
+        return self._session
+
+
+class DirectClient(httpx2.AsyncClient):
+    """An httpx2 client for the SDK that adds nothing to what the SDK asks for."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._direct = AiohttpTransport(connections)
+        super().__init__(transport=self._direct, trust_env=False, timeout=None)
+
+    @override
+    def build_request(self, method: str, url: httpx2.URL | str, **options: Any) -> httpx2.Request:
+        return httpx2.Request(
+            method,
+            url,
+            params=options.get("params"),
+            headers=options.get("headers"),
+            content=options.get("content"),
+        )
+
+    @override
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        response = await self._direct.handle_async_request(request)
+        if not options.get("stream"):
+            await response.aread()
+        return response
+
+
+@functools.lru_cache(maxsize=64)
+def _url(url: str) -> yarl.URL:
+    return yarl.URL(url, encoded=True)
+
+
+def _received(request: httpx2.Request, response: aiohttp.ClientResponse) -> httpx2.Response:
+    headers = response.raw_headers
+    limit_bytes = None
+    if not 200 <= response.status < 300:
+        # What an error says must not inflate either; its status says most of it.
+        headers = tuple(h for h in headers if h[0].lower() != b"content-encoding")
+        limit_bytes = MAX_ERROR_BODY_BYTES
+    elif response.headers.get("content-encoding", "identity") != "identity":
+        response.close()
+        raise httpx2.DecodingError("compressed", request=request)
+    return httpx2.Response(
+        response.status,
+        headers=headers,
+        stream=Body(response, limit_bytes),
+        request=request,
+    )
+
+
+def _environment_proxy(url: yarl.URL) -> Proxy | None:
+    host = url.host or ""
+    named = urllib.request.getproxies().get(url.scheme)
+    if not named or host in _LOOPBACK or urllib.request.proxy_bypass(host):
+        return None
+    proxy = yarl.URL(named if "://" in named else f"http://{named}")
+    if proxy.user is None:
+        return Proxy(proxy)
+    credentials = aiohttp.encode_basic_auth(proxy.user, proxy.password or "")
+    return Proxy(proxy.with_user(None), {"Proxy-Authorization": credentials})
