@@ -123,23 +123,24 @@ def counterfactuals(
 ) -> tuple[Counterfactual, ...]:
     """Price the answer at every tier alone: its own input, and its own output or the output measured at that tier.
 
-    The answer's tier is priced at what its one call cost, without the checks and drafts around it. Tokens of another
-    tier's model are scaled by the two models' `token_scale`.
+    The answer's tier is priced at what its one call cost, cache included, without the checks and drafts around it. At
+    another tier nothing is cached, and tokens are scaled by the two models' `token_scale`.
     """
     usage = answer.usage or Usage()
     return tuple(_alone(plan, tier, answer.call.tier, usage, book) for tier in tiers)
 
 
 def _alone(plan: Plan, tier: Tier, actual: Tier, usage: Usage, book: PriceBook) -> Counterfactual:
-    scale = tier.model.token_scale / actual.model.token_scale
-    measured = (plan.policy.measured_output_tokens or {}).get(tier.name)
-    same = tier.name == actual.name
-    use_measured = measured is not None and not same
-    output = (
-        measured if use_measured and measured is not None else round(usage.output_tokens * scale)
-    )
-    supposed = Usage(input_tokens=round(usage.input_tokens * scale), output_tokens=output)
+    supposed, basis = usage, Basis.SAME_TOKENS
+    if tier.name != actual.name:
+        scale = tier.model.token_scale / actual.model.token_scale
+        measured = (plan.policy.measured_output_tokens or {}).get(tier.name)
+        if measured is not None:
+            basis = Basis.MEASURED_TOKENS
+        supposed = Usage(
+            input_tokens=round(usage.input_tokens * scale),
+            output_tokens=round(usage.output_tokens * scale) if measured is None else measured,
+        )
     cost = book.cost(tier.model.id, supposed)
-    basis = Basis.MEASURED_TOKENS if use_measured else Basis.SAME_TOKENS
     nano_usd = None if cost is None else cost.total_nano_usd
     return Counterfactual(tier.name, tier.model.id, nano_usd, basis)
