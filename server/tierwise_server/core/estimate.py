@@ -5,6 +5,7 @@ They are named estimates wherever they are shown. They lean towards too many tok
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tierwise_server.core.model import Model, Prompt, Usage
@@ -50,10 +51,9 @@ def worst_case(
 ) -> Cost | None:
     """Price a call that uses all the output it may; None when the model has no price.
 
-    `cached` prices the whole prompt as written to the cache, which is dearer than plain input.
+    `cached`: the prompt may be written to the cache, so the dearer of that and plain input is taken.
     """
-    written = input_tokens if cached else 0
-    usage = Usage(
-        input_tokens=input_tokens, cache_write_tokens=written, output_tokens=max_output_tokens
-    )
-    return book.cost(model.id, usage)
+    plain = Usage(input_tokens=input_tokens, output_tokens=max_output_tokens)
+    usages = [plain, replace(plain, cache_write_tokens=input_tokens)] if cached else [plain]
+    costs = [cost for usage in usages if (cost := book.cost(model.id, usage)) is not None]
+    return max(costs, key=lambda cost: cost.total_nano_usd, default=None)
