@@ -1,6 +1,7 @@
 """The CLIENT span of a call. The only module that imports OpenTelemetry; it sets nothing global.
 
-Attribute names: rpc.* and server.* of the semantic conventions 1.44, and the project's own tierwise.*. A span is
+Attribute names: rpc.* and server.* of the semantic conventions 1.44, and tierwise.* as the server's spans have them; a
+test holds them together. A span is
 started and ended by hand and never made current, since a stream is read in pieces, between which the caller's own
 spans come and go. No text of prompts or answers is ever on it.
 """
@@ -65,7 +66,9 @@ class OpenTelemetrySpan:
         if isinstance(error, TierwiseError):
             if error.summary is not None:
                 self._describe(error.summary)
-            self._end(error.status.name, error.reason or error.status.name)
+            if error.reason:
+                self._span.set_attribute("tierwise.reason", error.reason)
+            self._end(error.status.name, error.status.name)
         elif error is None or isinstance(error, asyncio.CancelledError):
             self._end(_CANCELLED, _CANCELLED)
         else:
@@ -81,8 +84,8 @@ class OpenTelemetrySpan:
             }
         )
         if summary.cost is not None:
-            self._span.set_attribute("tierwise.cost.nano_usd", summary.cost.total_nano_usd)
-            self._span.set_attribute("tierwise.cost.usd", float(summary.cost.usd))
+            self._span.set_attribute("tierwise.total_cost.nano_usd", summary.cost.total_nano_usd)
+            self._span.set_attribute("tierwise.total_cost.usd", float(summary.cost.usd))
 
     def _end(self, status: str, error_type: str = "") -> None:
         if self._ended:

@@ -87,7 +87,8 @@ def error_from(
     values = dict(trailers)
     fields = _fields(_details(values.get(_DETAILS_KEY)))
     if not fields.get("request_id"):
-        fields["request_id"] = str(values.get(_REQUEST_ID_KEY, ""))
+        in_metadata = fields.get("metadata", {}).get("request_id")
+        fields["request_id"] = in_metadata or str(values.get(_REQUEST_ID_KEY, ""))
     by_status = CLASS_OF_STATUS.get(status, _errors.TierwiseError)
     kind = CLASS_OF_REASON.get(fields.get("reason", ""), by_status)
     return kind(message or "the server gave no message", status=status, **fields)

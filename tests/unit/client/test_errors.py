@@ -123,6 +123,11 @@ def test_an_error_carries_all_that_the_server_said() -> None:
     assert str(error) == "UPSTREAM_INTERRUPTED: the provider broke off (request request-9)"
 
 
+def test_the_request_s_id_may_come_with_the_reason() -> None:
+    error = received(failed("INTERNAL", metadata={"request_id": "request-6"}))
+    assert error.request_id == "request-6"
+
+
 def test_the_request_s_id_may_come_as_a_trailer() -> None:
     error = error_from(grpc.StatusCode.INTERNAL, "", [("x-request-id", "request-5")])
     assert error.request_id == "request-5"

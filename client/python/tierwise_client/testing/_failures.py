@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 import grpc
-from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -74,14 +73,16 @@ class Failure:
 
     def abort(self, context: grpc.ServicerContext) -> NoReturn:
         """End the call so."""
+        trailers: list[tuple[str, str | bytes]] = []
         if self.pushback_ms is not None:
-            context.set_trailing_metadata((("grpc-retry-pushback-ms", str(self.pushback_ms)),))
-        if not self.details:
-            context.abort(self.status, self.message)
-        packed = status_pb2.Status(code=self.status.value[0], message=self.message)
-        for detail in self.details:
-            packed.details.append(_packed(detail))
-        context.abort_with_status(rpc_status.to_status(packed))
+            trailers.append(("grpc-retry-pushback-ms", str(self.pushback_ms)))
+        if self.details:
+            packed = status_pb2.Status(code=self.status.value[0], message=self.message)
+            for detail in self.details:
+                packed.details.add().Pack(detail)
+            trailers.extend(rpc_status.to_status(packed).trailing_metadata)
+        context.set_trailing_metadata(tuple(trailers))
+        context.abort(self.status, self.message)
 
 
 def failed(
@@ -143,9 +144,3 @@ def _quota_failure(quotas: Mapping[str, str]) -> error_details_pb2.QuotaFailure:
     kind = error_details_pb2.QuotaFailure.Violation
     violations = [kind(subject=who, description=text) for who, text in quotas.items()]
     return error_details_pb2.QuotaFailure(violations=violations)
-
-
-def _packed(detail: Message) -> AnyMessage:
-    packed = AnyMessage()
-    packed.Pack(detail)
-    return packed

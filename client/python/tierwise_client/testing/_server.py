@@ -48,10 +48,14 @@ class FakeServer(router_pb2_grpc.RouterServiceServicer):
 
     Args:
         credentials: for TLS. Default: in the clear.
+
+    Attributes:
+        calls: every call received, in order.
     """
 
     def __init__(self, *, credentials: grpc.ServerCredentials | None = None) -> None:
         self.calls: list[ReceivedCall] = []
+        self._received_more = threading.Condition()
         self._scripts: deque[Script] = deque()
         self._replies: deque[router_pb2.RouteResponse | Failure] = deque()
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="fake-tierwise")
@@ -74,6 +78,16 @@ class FakeServer(router_pb2_grpc.RouterServiceServicer):
     def reply(self, reply: router_pb2.RouteResponse | Failure) -> None:
         """Reply so to the next call of Route for which nothing is planned yet."""
         self._replies.append(reply)
+
+    def wait_for_calls(self, count: int = 1, *, timeout_s: float = 10.0) -> None:
+        """Wait until so many calls have been received.
+
+        Raises:
+            TimeoutError: they were not, in time.
+        """
+        with self._received_more:
+            if not self._received_more.wait_for(lambda: len(self.calls) >= count, timeout_s):
+                raise TimeoutError(f"{len(self.calls)} of {count} calls came in {timeout_s} s")
 
     def start(self) -> None:
         """Begin to serve."""
@@ -134,7 +148,9 @@ class FakeServer(router_pb2_grpc.RouterServiceServicer):
         call = ReceivedCall(request, metadata, _timeout_s(context), cancelled=True)
         if not context.add_callback(call.ended.set):
             call.ended.set()
-        self.calls.append(call)
+        with self._received_more:
+            self.calls.append(call)
+            self._received_more.notify_all()
         return call
 
 
