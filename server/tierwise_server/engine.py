@@ -232,9 +232,10 @@ class _Run:
             await self._emit(stream.Started(self.task.request_id, self.plan, now))
         await self._emit(stream.AttemptStarted(call, ignored_options(call.tier, self.task)))
         held = call.kind is CallKind.DRAFT and self.task.draft_delivery is DraftDelivery.HELD
-        tally = self._tally(call)
+        request = self._model_call(call)
+        tally = self._tally(call, request)
         try:
-            await self._ask(tally, self._model_call(call), relay=not held)
+            await self._ask(tally, request, relay=not held)
         except UpstreamError as error:
             self.failure = error
             tally.tries = error.tries
@@ -256,8 +257,8 @@ class _Run:
 
     async def _check(self, call: cascade.Call) -> cascade.Event:
         self.observer.observe(stream.CheckStarted(call))
-        tally = self._tally(call)
         request = self._model_call(call)
+        tally = self._tally(call, request)
         try:
             await self._ask(tally, request, relay=False)
         except UpstreamError as error:
@@ -291,7 +292,8 @@ class _Run:
                         tally.response_id, tally.usage, tally.tries = response_id, usage, tries
                     case Completed(finish_reason, raw, usage):
                         tally.finish_reason, tally.raw_finish_reason = finish_reason, raw
-                        tally.usage = usage
+                        if usage is not None:
+                            tally.usage, tally.final = usage, True
                     case _:
                         assert_never(event)
 
@@ -313,8 +315,8 @@ class _Run:
 
     # Accounting and telling.
 
-    def _tally(self, call: cascade.Call) -> Tally:
-        tokens = prompt_tokens(self.task.prompt, call.tier.model)
+    def _tally(self, call: cascade.Call, request: ModelCall) -> Tally:
+        tokens = prompt_tokens(request.prompt, call.tier.model)
         return Tally(call, self.engine.monotonic(), tokens)
 
     def _close(self, tally: Tally, status: CallStatus, failure: Reason | None = None) -> CallRecord:

@@ -22,7 +22,8 @@ class Tally:
     Attributes:
         prompt_tokens: the estimate used where the provider never says how long the prompt was.
         begun: whether the provider took the call, so that it is billed from here on.
-        usage: the last usage the provider reported; final once `finish_reason` is set.
+        usage: the last usage the provider reported.
+        final: whether that usage is the bill, reported at the end, and not the beginning of one.
         pieces: the text so far.
     """
 
@@ -31,6 +32,7 @@ class Tally:
     prompt_tokens: int
     begun: bool = False
     usage: Usage | None = None
+    final: bool = False
     pieces: list[str] = field(default_factory=list)
     finish_reason: FinishReason | None = None
     raw_finish_reason: str = ""
@@ -48,10 +50,11 @@ class Tally:
     ) -> CallRecord:
         """Close the account of the call.
 
-        A completed call is billed what the provider reported. One that was cut after it began is billed an estimate:
-        the reported prompt and the tokens of the text seen. One that never began is not billed.
+        A completed call is billed what the provider reported at its end. One that was cut after it began, or ended
+        without a bill, is billed an estimate: the reported prompt and the tokens of the text seen. One that never began
+        is not billed.
         """
-        exact = status is CallStatus.COMPLETED and self.usage is not None
+        exact = status is CallStatus.COMPLETED and self.final
         usage = self.usage if exact else self._estimated_usage()
         cost = None if usage is None else book.cost(self.call.tier.model.id, usage)
         return CallRecord(
