@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Final
 
 from aiohttp import web
 
-from tierwise_server.simulator.journal import Entry
+from tierwise_server.simulator.journal import Entry, Journal
 from tierwise_server.simulator.replies import Ending, Reply, Step
 
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
@@ -18,8 +18,10 @@ _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 _FLUSH_POLL_S: Final = 0.001
 
 
-async def deliver(reply: Reply, request: web.Request, entry: Entry) -> web.StreamResponse:
-    """Write the reply; return the response for aiohttp to finish.
+async def deliver(
+    reply: Reply, request: web.Request, entry: Entry, journal: Journal
+) -> web.StreamResponse:
+    """Write the reply; return the response for aiohttp to finish. `entry` follows what got out.
 
     Raises:
         ConnectionResetError: the client left while it was written.
@@ -38,16 +40,18 @@ async def deliver(reply: Reply, request: web.Request, entry: Entry) -> web.Strea
     }
     writes = list(_writes(reply.steps))
     if reply.ending is Ending.COMPLETE and len(writes) <= 1 and not (writes and writes[0].wait_s):
-        return await _at_once(reply, writes, headers, request, entry)
-    return await _in_steps(reply, writes, headers, request, entry)
+        response = await _at_once(reply, writes, headers, request)
+        _count(entry, writes, reply)
+        return response
+    response = web.StreamResponse(status=reply.status, headers=headers)
+    async for step in _in_steps(reply, writes, response, request):
+        _count(entry, (step,), reply)
+        journal.changed()
+    return response
 
 
 async def _at_once(
-    reply: Reply,
-    writes: list[Step],
-    headers: dict[str, str],
-    request: web.Request,
-    entry: Entry,
+    reply: Reply, writes: list[Step], headers: dict[str, str], request: web.Request
 ) -> web.StreamResponse:
     """Head, body and end in one write."""
     body = writes[0].data if writes else b""
@@ -56,18 +60,13 @@ async def _at_once(
         response.enable_chunked_encoding()
     await response.prepare(request)
     await response.write_eof()
-    _count(entry, writes, reply)
     return response
 
 
 async def _in_steps(
-    reply: Reply,
-    writes: list[Step],
-    headers: dict[str, str],
-    request: web.Request,
-    entry: Entry,
-) -> web.StreamResponse:
-    response = web.StreamResponse(status=reply.status, headers=headers)
+    reply: Reply, writes: list[Step], response: web.StreamResponse, request: web.Request
+) -> AsyncIterator[Step]:
+    """Yield each step once it is written; then end as the reply says."""
     if reply.content_length is None:
         response.enable_chunked_encoding()
     else:
@@ -76,13 +75,12 @@ async def _in_steps(
     for step in writes:
         await _wait(step.wait_s)
         await response.write(step.data)
-        _count(entry, (step,), reply)
+        yield step
     await _wait(reply.hold_s)
     if reply.ending is Ending.COMPLETE:
         await response.write_eof()
     else:
         await _break(request, reply.ending)
-    return response
 
 
 def _writes(steps: Iterable[Step]) -> Iterator[Step]:

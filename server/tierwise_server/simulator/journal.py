@@ -107,7 +107,8 @@ class Journal:
         self._entries: deque[Entry] = deque(maxlen=capacity)
         self._count = 0
         self._in_flight = 0
-        self._changed = asyncio.Event()
+        self._change = asyncio.Event()
+        self._waiting = 0
 
     def open_file(self) -> None:
         """Begin to write the file, after what it already holds. Raises OSError if that cannot be done."""
@@ -149,7 +150,7 @@ class Journal:
         self._count += 1
         self._in_flight += 1
         self._entries.append(entry)
-        self._wake()
+        self.changed()
         return entry
 
     def close(self, entry: Entry, outcome: str) -> None:
@@ -163,23 +164,29 @@ class Journal:
         self._in_flight -= 1
         if self._file is not None:
             self._file.write(json.dumps(entry.as_json()) + "\n")
-        self._wake()
+        self.changed()
 
     def reset(self) -> None:
         """Forget every entry; numbering starts again at 0. The file keeps its lines."""
         self._entries.clear()
         self._count = 0
-        self._wake()
+        self.changed()
+
+    def changed(self) -> None:
+        """Wake whoever waits in until(): an entry has changed."""
+        if self._waiting:
+            self._change.set()
+            self._change = asyncio.Event()
 
     async def until(self, condition: Callable[[Journal], bool]) -> None:
-        """Return once `condition` holds, looking again at each change. Put a deadline around it."""
-        while not condition(self):
-            await self._changed.wait()
+        """Return once `condition` holds; it is tried at each change. Put a deadline around it."""
+        self._waiting += 1
+        try:
+            while not condition(self):
+                await self._change.wait()
+        finally:
+            self._waiting -= 1
 
     async def settled(self) -> None:
         """Return once no request is in flight."""
         await self.until(lambda journal: journal.in_flight == 0)
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()

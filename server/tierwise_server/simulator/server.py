@@ -155,7 +155,7 @@ class Simulator:
                 reply = compose(entry, await request.read())
             except web.HTTPRequestEntityTooLarge:
                 reply = self._composer.too_large(entry)
-            response = await deliver(reply, request, entry)
+            response = await deliver(reply, request, entry, self._journal)
             outcome = reply.ending.value
         except asyncio.CancelledError:
             outcome = STOPPED if self._stopping else CLIENT_LEFT
