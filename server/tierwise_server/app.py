@@ -1,0 +1,164 @@
+"""The composition root: the only file that knows every concrete class.
+
+It builds what a configuration describes and runs it until it is told to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from tierwise_server import __version__
+from tierwise_server.engine import Engine, EngineSettings
+from tierwise_server.providers.anthropic import AnthropicProvider, Connections
+from tierwise_server.providers.retrying import RetryingProvider, RetryPolicy
+from tierwise_server.providers.watchdog import Patience
+from tierwise_server.rpc.listener import Listener
+from tierwise_server.rpc.service import RouterService
+from tierwise_server.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from tierwise_server.config import Config
+    from tierwise_server.providers.base import Provider
+
+log = structlog.get_logger("tierwise.app")
+
+TELEMETRY_FLUSH_S = 5.0
+"""How long the end may wait for spans and metrics to be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A built server: start `listener`, use `engine` directly, or both."""
+
+    config: Config
+    engine: Engine
+    listener: Listener
+    telemetry: Telemetry
+
+
+@asynccontextmanager
+async def build(
+    config: Config,
+    environ: Mapping[str, str],
+    *,
+    telemetry: Telemetry | None = None,
+    providers: Mapping[str, Provider] | None = None,
+) -> AsyncIterator[App]:
+    """Build the server that `config` describes; closes what it built when the context ends.
+
+    `telemetry` and `providers` replace what the configuration and the environment would give. The caller closes what
+    it passes in.
+    """
+    own_telemetry = None
+    if telemetry is None:
+        telemetry = own_telemetry = Telemetry.from_environment(
+            environ, service_version=__version__, upstreams=upstreams_of(config)
+        )
+    own_providers = providers_of(config, environ) if providers is None else {}
+    engine = Engine(
+        table=config.routing_table(),
+        prices=config.price_book(),
+        providers=own_providers if providers is None else providers,
+        settings=engine_settings(config),
+    )
+    service = RouterService(engine, heartbeat_s=config.server.heartbeat_s)
+    try:
+        yield App(config, engine, Listener(service, config.server, telemetry), telemetry)
+    finally:
+        for provider in own_providers.values():
+            await provider.aclose()
+        if own_telemetry is not None:
+            await asyncio.to_thread(own_telemetry.shutdown, TELEMETRY_FLUSH_S)
+
+
+def upstreams_of(config: Config) -> dict[str, str]:
+    """The base URL of each provider, by its name."""
+    return {"anthropic": config.upstream.anthropic.base_url}
+
+
+def providers_of(config: Config, environ: Mapping[str, str]) -> dict[str, Provider]:
+    """Make the providers that models name, each with its one retry owner. Opens no connection yet.
+
+    Raises:
+        ConfigurationError: there is no key.
+    """
+    upstream = config.upstream
+    base_url = upstream.anthropic.base_url
+    key = config.secrets(environ).anthropic_api_key.get_secret_value()
+    connections = replace(
+        Connections.from_environment(base_url),
+        most=upstream.max_connections,
+        connect_s=upstream.connect_timeout_s,
+    )
+    patience = Patience(
+        first_event_s=upstream.first_event_timeout_s,
+        idle_s=upstream.idle_timeout_s,
+        no_progress_s=upstream.progress_timeout_s,
+        total_s=config.server.max_request_s,
+    )
+    policy = RetryPolicy(
+        most_tries=upstream.retry.max_tries,
+        first_wait_s=upstream.retry.base_delay_s,
+        longest_wait_s=upstream.retry.max_delay_s,
+    )
+    anthropic = AnthropicProvider(
+        key, base_url=base_url, connections=connections, patience=patience
+    )
+    return {"anthropic": RetryingProvider(anthropic, policy)}
+
+
+def engine_settings(config: Config) -> EngineSettings:
+    """Translate the configuration's words into the engine's."""
+    return EngineSettings(
+        max_request_s=config.server.max_request_s,
+        check_timeout_s=config.check.timeout_s,
+        structured_checks=config.check.structured is not False,
+        cache_prompts=config.check.cache_prompt,
+    )
+
+
+async def serve(
+    config: Config, environ: Mapping[str, str], announce: Callable[[int], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once.
+
+    `announce` is told the port once calls are taken.
+
+    Raises:
+        ConfigurationError: the address cannot be bound, or a key or certificate cannot be used.
+    """
+    stop, stop_now = asyncio.Event(), asyncio.Event()
+
+    def on_signal() -> None:
+        (stop_now if stop.is_set() else stop).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    async with build(config, environ) as app:
+        port = await app.listener.start()
+        log.info("serving", port=port, table_version=app.engine.table.version)
+        announce(port)
+        await stop.wait()
+        log.info("draining")
+        await _drain(app.listener, stop_now)
+        log.info("stopped")
+
+
+async def _drain(listener: Listener, stop_now: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        draining = tasks.create_task(listener.drain())
+        hurrying = tasks.create_task(stop_now.wait())
+        await asyncio.wait((draining, hurrying), return_when=asyncio.FIRST_COMPLETED)
+        if not draining.done():
+            draining.cancel()
+            await listener.stop_now()
+        hurrying.cancel()
