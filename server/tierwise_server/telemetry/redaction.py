@@ -7,6 +7,7 @@ finished line is searched for what looks like a credential wherever it stands.
 from __future__ import annotations
 
 import enum
+import math
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -45,8 +46,10 @@ def safe_value(key: str, value: object) -> object:
 
 
 def _plain(key: str, value: object, depth: int) -> object:
-    if value is None or isinstance(value, (bool, int, float)):
+    if value is None or isinstance(value, (bool, int)):
         return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
     if key.lower().replace("-", "_") in _CLOSED_KEYS:
         return REDACTED
     if isinstance(value, str):
