@@ -56,7 +56,8 @@ class Evidence:
 class Policy:
     """What a row says: the tiers to climb, weakest first, and the confidence that stops the climb.
 
-    One tier: it answers, unchecked; threshold and method are then unused. The threshold is a confidence in [0, 1].
+    One tier: it answers, unchecked; threshold and method are then unused. The threshold is a confidence in [0, 1]. A
+    cascade without a method takes both from the table's escalation.
     """
 
     cascade: tuple[str, ...]
@@ -97,8 +98,8 @@ class Plan:
 
     Attributes:
         cascade: the tiers the task may climb, at least one.
-        overflow: stronger tiers, outside the cascade, that may take over when a model turns out too small for the
-            prompt.
+        overflow: tiers outside the cascade, stronger than its first, that may take over when a model turns out too
+            small for the prompt; none where the request pins the tier or turns escalation off.
         threshold: the confidence that accepts a draft; unused with one tier.
     """
 
@@ -152,15 +153,14 @@ def decide(table: RoutingTable, task: Task) -> Plan:
     changes: list[Adjustment] = []
     names = _with_escalation(table, task, policy, changes)
     names = _with_cap(table, task, names, changes)
-    threshold, method = _threshold(table, task, policy, names, changes)
-    pinned = rule is Rule.PINNED
-    cascade, overflow = _with_context(table, task, names, pinned, changes)
+    cascade, overflow = _with_context(table, task, names, changes)
+    threshold, method = _threshold(table, task, policy, cascade, changes)
     return Plan(
         task_type=task.task_type,
         cascade=cascade,
         overflow=overflow,
         threshold=threshold,
-        method=method if len(cascade) > 1 else "",
+        method=method,
         rule=rule,
         adjustments=tuple(changes),
         table_version=table.version,
@@ -236,12 +236,12 @@ def _threshold(
     table: RoutingTable,
     task: Task,
     policy: Policy,
-    names: tuple[str, ...],
+    cascade: tuple[Tier, ...],
     changes: list[Adjustment],
 ) -> tuple[float, str]:
-    if len(names) == 1:
+    if len(cascade) == 1:
         return 0.0, ""
-    source = policy if policy.method else table.escalation
+    source = policy if len(policy.cascade) > 1 and policy.method else table.escalation
     if task.routing.confidence_threshold is None:
         return source.threshold, source.method
     changes.append(Adjustment.THRESHOLD)
@@ -249,25 +249,32 @@ def _threshold(
 
 
 def _with_context(
-    table: RoutingTable,
-    task: Task,
-    names: tuple[str, ...],
-    pinned: bool,
-    changes: list[Adjustment],
+    table: RoutingTable, task: Task, names: tuple[str, ...], changes: list[Adjustment]
 ) -> tuple[tuple[Tier, ...], tuple[Tier, ...]]:
-    wanted = [table.tiers[table.rank(name)] for name in names]
-    cap = table.rank(task.routing.max_tier) if task.routing.max_tier else len(table.tiers) - 1
-    above = table.tiers[table.rank(names[0]) + 1 : cap + 1] if not pinned else ()
-    overflow = tuple(tier for tier in above if tier not in wanted)
-    fitting = [tier for tier in wanted if fits(tier, task)]
+    """Leave out the tiers that cannot hold the prompt; name those that may take over when one turns out too small."""
+    wanted = tuple(table.tiers[table.rank(name)] for name in names)
+    fitting = tuple(tier for tier in wanted if fits(tier, task))
     if len(fitting) < len(wanted):
         changes.append(Adjustment.CONTEXT_SKIP)
     if not fitting:
-        fitting = [tier for tier in overflow if fits(tier, task)][:1]
+        fitting = tuple(t for t in _outside(table, task, wanted, wanted[0]) if fits(t, task))[:1]
     if not fitting:
         fault = Fault("messages", "no allowed tier's model can hold the prompt and the answer")
         raise InvalidRequest((fault,), reason=Reason.CONTEXT_TOO_LONG)
-    return tuple(fitting), tuple(tier for tier in overflow if tier not in fitting)
+    if task.routing.escalation is False:
+        return fitting, ()
+    return fitting, _outside(table, task, wanted, fitting[0])
+
+
+def _outside(
+    table: RoutingTable, task: Task, wanted: tuple[Tier, ...], above: Tier
+) -> tuple[Tier, ...]:
+    """List the allowed tiers stronger than `above` that the row does not name; none beside a pinned tier."""
+    if task.routing.tier:
+        return ()
+    cap = table.rank(task.routing.max_tier) if task.routing.max_tier else len(table.tiers) - 1
+    stronger = table.tiers[table.rank(above.name) + 1 : cap + 1]
+    return tuple(tier for tier in stronger if tier not in wanted)
 
 
 def output_limit(tier: Tier, task: Task) -> int:
