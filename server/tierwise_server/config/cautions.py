@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from tierwise_server.config.context import Context
 from tierwise_server.config.credentials import world_readable
-from tierwise_server.config.findings import Finding, Loc
+from tierwise_server.config.findings import Finding, Loc, did_you_mean
 from tierwise_server.config.layers import ModelSettings
+from tierwise_server.config.resolve import find_model
 from tierwise_server.config.sections import is_loopback
 from tierwise_server.core.prices import PriceBook, Rates
 
@@ -33,7 +34,7 @@ def thinking_is_current(ctx: Context) -> Iterator[Finding]:
 
 def stronger_tiers_cost_more(ctx: Context) -> Iterator[Finding]:
     """No tier is dearer than a stronger one: nobody would want the weaker."""
-    book = ctx.prices
+    book = ctx.prices.book
     if book is None:
         return
     tiers = list(ctx.described_tiers())
@@ -71,16 +72,38 @@ def _for_same_text(rates: Rates, token_scale: float) -> tuple[float, float]:
 
 def prices_are_fresh(ctx: Context) -> Iterator[Finding]:
     """The price book is of this half year."""
-    if ctx.dated is None:
+    dated = ctx.prices.dated
+    if dated is None:
         return
-    age = (ctx.today - ctx.dated.date).days
+    age = (ctx.today - dated.date).days
     if age > OLD_PRICES_DAYS:
         own = ctx.config.prices
         key = "file" if own.file is not None else "book"
         loc: Loc = ("prices", key) if key in own.model_fields_set else ("prices",)
         yield _caution(
             loc,
-            f"price book {ctx.dated.book.version!r} is {age} days old; compare it with {ctx.dated.source}",
+            f"price book {dated.book.version!r} is {age} days old; compare it with {dated.source}",
+        )
+
+
+def prices_have_models(ctx: Context) -> Iterator[Finding]:
+    """The file's own prices are of models that exist."""
+    for model_id in ctx.config.prices.models or {}:
+        if find_model(ctx.resolved.models, model_id) is None and ctx.all_entries("models"):
+            hint = did_you_mean(model_id, ctx.resolved.models)
+            yield _caution(
+                ("prices", "models", model_id), f"prices a model that no tier can name{hint}"
+            )
+
+
+def connections_outlive_requests(ctx: Context) -> Iterator[Finding]:
+    """A connection that has to go leaves its requests the time they may take."""
+    server = ctx.config.server
+    if server.max_connection_age_grace_s < server.max_request_s:
+        yield _caution(
+            ("server", "max_connection_age_grace_s"),
+            f"is {server.max_connection_age_grace_s:g}, less than max_request_s {server.max_request_s:g}:"
+            " long requests are cut off when their connection has to go",
         )
 
 
@@ -107,6 +130,8 @@ CAUTIONS: Final = (
     thinking_is_current,
     stronger_tiers_cost_more,
     prices_are_fresh,
+    prices_have_models,
+    connections_outlive_requests,
     keys_are_private,
     upstream_is_encrypted,
 )

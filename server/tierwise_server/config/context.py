@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 
 from tierwise_server.config.findings import Loc, Places
 from tierwise_server.config.layers import ModelSettings, Profile
-from tierwise_server.config.pricing import DatedBook
+from tierwise_server.config.price_source import PricesRead
 from tierwise_server.config.resolve import Resolved, ResolvedTier
 from tierwise_server.config.settings import Config
-from tierwise_server.core.prices import PriceBook
 
 
 @dataclass(frozen=True)
@@ -22,8 +21,7 @@ class Context:
         config: the file, without what could not be read.
         profile: the shipped profile that it starts from.
         resolved: the file over its profile.
-        dated: the price book before the file's own prices; None when it could not be read.
-        prices: the price book that holds; None when it could not be read.
+        prices: what became of the prices.
         today: for the age of prices.
         places: where values come from.
         removed: what could not be read, by its place in the file. A rule that would only repeat such a fault in other
@@ -33,8 +31,7 @@ class Context:
     config: Config
     profile: Profile
     resolved: Resolved
-    dated: DatedBook | None
-    prices: PriceBook | None
+    prices: PricesRead
     today: dt.date
     places: Places = field(default_factory=Places)
     removed: frozenset[Loc] = frozenset()

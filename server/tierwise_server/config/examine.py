@@ -23,7 +23,7 @@ from tierwise_server.config.findings import (
     Finding,
     Loc,
     Places,
-    did_you_mean,
+    known_names,
     shown,
 )
 from tierwise_server.config.lines import line_numbers
@@ -140,9 +140,8 @@ def _with_known_profile(config: Config) -> tuple[Config, tuple[Finding, ...], bo
     """Replace an unknown profile by the one that was probably meant, and say whether the rest can be judged by it."""
     if config.profile in shipped.PROFILES:
         return config, (), True
-    hint = did_you_mean(config.profile, shipped.PROFILES)
-    known = ", ".join(shipped.PROFILES)
-    message = f"there is no profile {shown(config.profile)!r}{hint or f'; there are {known}'}"
+    hint = known_names(config.profile, shipped.PROFILES)
+    message = f"there is no profile {shown(config.profile)!r}{hint}"
     close = difflib.get_close_matches(config.profile[:200], shipped.PROFILES, n=1)
     meant = close[0] if close else shipped.DEFAULT_PROFILE
     finding = Finding(("profile",), message)
@@ -156,8 +155,7 @@ def _context(
         config=config,
         profile=shipped.profile(config.profile),
         resolved=config.resolved,
-        dated=config.prices_read.dated,
-        prices=config.prices_read.book,
+        prices=config.prices_read(),
         today=today or dt.datetime.now(dt.UTC).date(),
         places=places,
         removed=parsed.removed,

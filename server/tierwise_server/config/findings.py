@@ -63,6 +63,12 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def known_names(word: object, known: Iterable[str]) -> str:
+    """Suggest the closest known word, or else tell all of them, as the end of a sentence."""
+    names = list(known)
+    return did_you_mean(word, names) or f"; there is {', '.join(names) or 'none'}"
+
+
 @dataclass(frozen=True)
 class Places:
     """Where the values of one configuration come from.
@@ -92,10 +98,14 @@ class Places:
                 return self.lines[loc[:end]]
         return None
 
-    def order(self, finding: Finding) -> tuple[float, Loc]:
+    def order(self, finding: Finding) -> tuple[float, list[tuple[int, str]], str]:
         """Sort findings by their line; what has none, such as an environment variable, comes last."""
-        line = None if finding.loc in self.variables else self.line(finding.loc)
-        return (math.inf if line is None else line, tuple(str(part) for part in finding.loc))
+        variable = self.variables.get(finding.loc)
+        if variable is not None:
+            return math.inf, [(-1, variable)], finding.message
+        line = self.line(finding.loc)
+        place = [(part, "") if isinstance(part, int) else (-1, part) for part in finding.loc]
+        return math.inf if line is None else line, place, finding.message
 
     def words(self, finding: Finding) -> tuple[str, str]:
         """Put a finding into path and message: the variable's name or the path, with the line behind the message."""

@@ -54,9 +54,19 @@ def parse(kind: type[_Section], raw: dict[str, Any]) -> Parsed[_Section]:
                 findings.append(Finding(loc, found.message))
                 removed.add(_take_out(left, loc[:-1] if detail["type"] == "missing" else loc))
             if () in removed:
-                return Parsed(None, tuple(findings), frozenset(removed), kept)
+                return Parsed(None, _first_causes(findings), frozenset(removed), kept)
         else:
-            return Parsed(section, tuple(findings), frozenset(removed), kept)
+            return Parsed(section, _first_causes(findings), frozenset(removed), kept)
+
+
+def _first_causes(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Leave out what only follows from another finding: a key that is missing since it was taken out, and the like."""
+    return tuple(
+        found
+        for index, found in enumerate(findings)
+        if not any(found.loc == other.loc for other in findings[:index])
+        and not any(found.loc == other.loc[: len(found.loc)] != other.loc for other in findings)
+    )
 
 
 def _take_out(raw: dict[str, Any], loc: Loc) -> Loc:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tierwise_server.config import shipped
-from tierwise_server.config.findings import Finding, Loc, Places, did_you_mean, shown
+from tierwise_server.config.findings import Finding, Loc, Places, known_names, path_of, shown
 from tierwise_server.config.layers import PriceFile, PriceSettings
 from tierwise_server.config.lines import line_numbers
 from tierwise_server.config.parse import parse
@@ -51,9 +52,7 @@ def read_prices(settings: PriceSettings, profile_book: str) -> PricesRead:
 def _shipped_book(name: str) -> tuple[DatedBook | None, tuple[Finding, ...]]:
     if name in shipped.PRICE_BOOKS:
         return shipped.price_book(name), ()
-    hint = did_you_mean(name, shipped.PRICE_BOOKS)
-    known = ", ".join(shipped.PRICE_BOOKS)
-    message = f"there is no price book {shown(name)!r}{hint or f'; there is {known}'}"
+    message = f"there is no price book {shown(name)!r}{known_names(name, shipped.PRICE_BOOKS)}"
     return None, (Finding((*_PRICES, "book"), message),)
 
 
@@ -65,6 +64,13 @@ def _own_book(path: Path) -> tuple[DatedBook | None, tuple[Finding, ...]]:
         return None, (Finding(place, str(error)),)
     parsed = parse(PriceFile, raw)
     dated, findings = (None, ()) if parsed.section is None else dated_book(parsed.section)
-    places = Places(lines=line_numbers(text), kept=parsed.kept)
-    words = [places.words(finding) for finding in (*parsed.findings, *findings)]
-    return dated, tuple(Finding(place, f"{path}: {message}") for path, message in words)
+    whole = [f for f in findings if not any(gone[: len(f.loc)] == f.loc for gone in parsed.removed)]
+    lines = line_numbers(text)
+    return dated, tuple(_inside(place, found, lines) for found in (*parsed.findings, *whole))
+
+
+def _inside(place: Loc, finding: Finding, lines: Mapping[Loc, int]) -> Finding:
+    """Tell of a fault inside another file at the place that names the file."""
+    line, path = Places(lines).line(finding.loc), path_of(finding.loc)
+    where = path if line is None else f"in its line {line}, {path}"
+    return Finding(place, f"{where}: {finding.message}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tierwise_server.config.context import Context
-from tierwise_server.config.findings import Finding, Loc, did_you_mean
+from tierwise_server.config.findings import Finding, Loc, did_you_mean, known_names
 from tierwise_server.config.layers import PolicySettings, RowSettings
 from tierwise_server.config.resolve import PROFILE, ResolvedPolicy
 from tierwise_server.core.confidence import HIGHEST_SCORE, LOWEST_SCORE
@@ -59,7 +59,7 @@ def _unknown_tier(
             ctx.config.routing.default, str
         )
         place = policy.loc if by_name else (*policy.loc, "tier")
-    return Finding(place, f"there is no tier {name!r}{did_you_mean(name, in_use)}")
+    return Finding(place, f"there is no tier {name!r}{known_names(name, in_use)}")
 
 
 def _what(ctx: Context, policy: ResolvedPolicy) -> str:
@@ -146,7 +146,7 @@ def measurements_name_known_tiers(ctx: Context) -> Iterator[Finding]:
         loc: Loc = ("routing", "rows", index)
         for name in row.measured_output_tokens or {}:
             if name not in in_use and _surely_unknown(ctx, name, in_use):
-                message = f"there is no tier {name!r}{did_you_mean(name, in_use)}"
+                message = f"there is no tier {name!r}{known_names(name, in_use)}"
                 yield Finding((*loc, "measured_output_tokens", name), message)
         found = row.evidence
         if found is None:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from tierwise_server.config.context import Context
-from tierwise_server.config.findings import Finding, did_you_mean
+from tierwise_server.config.findings import Finding, did_you_mean, known_names
 from tierwise_server.config.layers import REFUSE, ModelSettings, TierSettings
+from tierwise_server.config.resolve import PROFILE, ResolvedModel, find_model
 
 LEAST_BUDGET_TOKENS: Final = 1024
 """The Messages API takes no smaller budget_tokens."""
@@ -24,13 +25,24 @@ def models_are_whole(ctx: Context) -> Iterator[Finding]:
     """A new model is described, a model is described once, and its facts agree."""
     seen: set[str] = set()
     for index, own in enumerate(ctx.config.models):
-        if own.id in seen:
-            yield Finding(("models", index, "id"), f"{own.id!r} is described twice")
-        seen.add(own.id)
+        model = find_model(ctx.resolved.models, own.id)
+        name = own.id if model is None else model.settings.id
+        if name in seen:
+            yield Finding(("models", index, "id"), f"{name!r} is described twice")
+        seen.add(name)
+        for alias in own.aliases or ():
+            if any(
+                alias in _names(other) for other in ctx.resolved.models.values() if other != model
+            ):
+                yield Finding(("models", index, "aliases"), f"{alias!r} names another model too")
     for model in ctx.resolved.models.values():
-        if model.loc and model.loc[0] == "models" and ctx.intact(model.loc):
+        if model.loc != PROFILE and ctx.intact(model.loc):
             for message in _model_faults(model.settings, new=not model.shipped):
                 yield Finding(model.loc, message)
+
+
+def _names(model: ResolvedModel) -> tuple[str, ...]:
+    return (model.settings.id, *(model.settings.aliases or ()))
 
 
 def _model_faults(model: ModelSettings, *, new: bool) -> Iterator[str]:
@@ -67,9 +79,10 @@ def order_names_known_tiers(ctx: Context) -> Iterator[Finding]:
     """The order of tiers names tiers that exist."""
     known = {tier.name for tier in ctx.profile.tiers} | {tier.name for tier in ctx.config.tiers}
     for index, name in enumerate(ctx.config.routing.tiers or ()):
-        hint = did_you_mean(name, known)
-        if name not in known and (hint or ctx.all_entries("tiers")):
-            yield Finding(("routing", "tiers", index), f"there is no tier {name!r}{hint}")
+        close = did_you_mean(name, known)
+        if name not in known and (close or ctx.all_entries("tiers")):
+            message = f"there is no tier {name!r}{known_names(name, sorted(known))}"
+            yield Finding(("routing", "tiers", index), message)
 
 
 def tiers_have_models(ctx: Context) -> Iterator[Finding]:
@@ -81,14 +94,10 @@ def tiers_have_models(ctx: Context) -> Iterator[Finding]:
         if name is None:
             yield Finding(tier.loc, f"tier {tier.name!r} is new, so it needs a model")
             continue
-        hint = did_you_mean(name, [*ctx.resolved.models, *_aliases(ctx)])
+        known = [known for model in ctx.resolved.models.values() for known in _names(model)]
+        hint = did_you_mean(name, known)
         if hint or ctx.all_entries("models"):
             yield Finding(tier.at("model"), f"there is no model {name!r}{hint}")
-
-
-def _aliases(ctx: Context) -> Iterator[str]:
-    for model in ctx.resolved.models.values():
-        yield from model.settings.aliases or ()
 
 
 def tiers_suit_their_models(ctx: Context) -> Iterator[Finding]:
@@ -196,19 +205,26 @@ def checks_have_their_form(ctx: Context) -> Iterator[Finding]:
 
 def prices_are_whole(ctx: Context) -> Iterator[Finding]:
     """The price book can be read, and every price in it is whole."""
-    for finding in ctx.config.prices_read.findings:
+    for finding in ctx.prices.findings:
         if ctx.intact(finding.loc):
             yield finding
+    for name in ctx.config.prices.models or {}:
+        model = find_model(ctx.resolved.models, name)
+        if model is not None and model.settings.id != name:
+            message = f"{name!r} is another name of {model.settings.id!r}; price that one"
+            yield Finding(("prices", "models", name), message)
 
 
 def models_have_prices(ctx: Context) -> Iterator[Finding]:
     """Every tier's model has a price."""
-    if ctx.prices is None or not ctx.intact(("prices",)):
+    book = ctx.prices.book
+    whole = not any(found.loc == ("prices", "file") for found in ctx.prices.findings)
+    if book is None or not whole or not ctx.intact(("prices",)):
         return
     for tier, model in ctx.described_tiers():
-        if model.id not in ctx.prices.models and model.id not in (ctx.config.prices.models or {}):
+        if model.id not in book.models and model.id not in (ctx.config.prices.models or {}):
             message = (
-                f"model {model.id!r} of tier {tier.name!r} has no price in {ctx.prices.version!r};"
+                f"model {model.id!r} of tier {tier.name!r} has no price in {book.version!r};"
                 f' add [prices.models."{model.id}"]'
             )
             yield Finding(tier.at("model"), message)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Annotated
 
 from pydantic import Field
@@ -48,14 +47,13 @@ class Config(Layer):
     check: CheckSettings = CheckSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
-    @cached_property
+    @property
     def resolved(self) -> Resolved:
         """The file over its profile."""
         return resolve(shipped.profile(self.profile), self, shipped.known_models())
 
-    @cached_property
     def prices_read(self) -> PricesRead:
-        """What became of the prices; read once."""
+        """Read the prices, and say what is wrong with them."""
         return read_prices(self.prices, self.resolved.price_book)
 
     def routing_table(self) -> RoutingTable:
@@ -70,12 +68,12 @@ class Config(Layer):
         """The prices that hold. Reads the file that `prices.file` names, if any; never the network.
 
         Raises:
-            ConfigurationError: the configuration was not made by `load`, and its prices cannot be read.
+            ConfigurationError: that file has changed since `load` checked it, and cannot be used.
         """
-        book = self.prices_read.book
-        if book is None:
-            raise ConfigurationError(Places().faults(self.prices_read.findings))
-        return book
+        read = self.prices_read()
+        if read.book is None or read.findings:
+            raise ConfigurationError(Places().faults(read.findings))
+        return read.book
 
     def secrets(self, environ: Mapping[str, str]) -> Secrets:
         """The keys, from the file that is configured, else from the environment.

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.config.reading import config, examined
+from tierwise_server.config import bind_faults
+
+PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize(
+    "listen",
+    ["127.0.0.1:0", "127.8.9.1:1", "[::1]:50051", "localhost:1", "unix:/run/tierwise.sock"],
+)
+def test_a_listener_on_this_machine_may_be_plaintext(listen: str) -> None:
+    server = config(f"[server]\nlisten = '{listen}'").server
+    assert server.loopback
+    assert bind_faults(server) == ()
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "tierwise.example:1"])
+def test_a_listener_for_others_must_be_encrypted_or_say_otherwise(listen: str) -> None:
+    server = config(f"[server]\nlisten = '{listen}'").server
+    (fault,) = bind_faults(server)
+    assert fault.path == "server.listen"
+    assert "allow_insecure_bind" in fault.message
+    said = config(f"[server]\nlisten = '{listen}'\nallow_insecure_bind = true").server
+    assert bind_faults(said) == ()
+
+
+def test_a_listener_with_a_certificate_may_serve_others(tmp_path: Path) -> None:
+    for name in ("cert.pem", "key.pem", "ca.pem"):
+        (tmp_path / name).write_text(PEM, encoding="utf-8")
+        (tmp_path / name).chmod(0o600)
+    toml = """
+        [server]
+        listen = "0.0.0.0:50051"
+        [server.tls]
+        cert_file = "cert.pem"
+        key_file = "key.pem"
+        client_ca_file = "ca.pem"
+    """
+    found = examined(toml, folder=tmp_path)
+    assert found.config is not None
+    assert found.warnings == ()
+    assert bind_faults(found.config.server) == ()
+
+
+def test_a_certificate_file_must_hold_pem(tmp_path: Path) -> None:
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text("not a certificate", encoding="utf-8")
+    toml = "[server.tls]\ncert_file = 'cert.pem'\nkey_file = 'key.pem'"
+    found = examined(toml, folder=tmp_path)
+    assert [fault.message for fault in found.faults] == [
+        "holds no PEM (line 2)",
+        "holds no PEM (line 3)",
+    ]
+
+
+def test_a_path_that_cannot_be_one_is_a_fault() -> None:
+    (fault, _) = examined('[server.tls]\ncert_file = "a\\u0000b"').faults
+    assert "server.tls.cert_file" in fault.path
+
+
+@pytest.mark.parametrize(
+    ("listen", "reflection", "enabled"),
+    [
+        ("127.0.0.1:1", "", True),
+        ("127.0.0.1:1", "reflection = false", False),
+        ("0.0.0.0:1", "", False),
+        ("0.0.0.0:1", "reflection = true", True),
+    ],
+)
+def test_reflection_is_on_for_this_machine_only_unless_set(
+    listen: str, reflection: str, enabled: bool
+) -> None:
+    server = config(f"[server]\nlisten = '{listen}'\n{reflection}").server
+    assert server.reflection_enabled is enabled
+
+
+def test_the_limits_have_their_documented_defaults() -> None:
+    loaded = config()
+    server, upstream = loaded.server, loaded.upstream
+    assert server.listen == "127.0.0.1:50051"
+    assert server.max_message_bytes == 8 * 1024 * 1024
+    assert server.max_concurrent_streams == 256
+    assert (server.keepalive_time_s, server.keepalive_timeout_s, server.ping_timeout_s) == (
+        30,
+        10,
+        10,
+    )
+    assert (server.max_connection_age_s, server.max_request_s, server.heartbeat_s) == (
+        1800,
+        600,
+        10,
+    )
+    assert (server.drain_grace_s, server.handshake_timeout_s, server.reuse_port) == (30, 10, False)
+    assert (upstream.connect_timeout_s, upstream.first_event_timeout_s) == (5, 60)
+    assert (upstream.idle_timeout_s, upstream.progress_timeout_s) == (30, 300)
+    assert (upstream.max_connections, upstream.retry.max_tries) == (1000, 3)
+    assert (upstream.retry.base_delay_s, upstream.retry.max_delay_s) == (0.5, 8)
+    assert (loaded.check.structured, loaded.check.cache_prompt, loaded.check.timeout_s) == (
+        None,
+        False,
+        30,
+    )
+    assert loaded.telemetry.capture_content is False
