@@ -1,35 +1,42 @@
 """Use the installed client where nothing of the server's extras is installed.
 
-Every public name must be there, and a call to a port on which nobody listens must go through the
-generated stub and end as the status that says so.
+Both clients call the fake server that the client ships, and a port on which nobody listens: that call must end as the
+client's own typed error.
 """
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
-import socket
 import sys
 
 import grpc
 
 import tierwise_client
-from tierwise.v1 import router_pb2, router_pb2_grpc
+from tierwise_client.testing import FakeServer, answered, failed
 
 ABSENT = ("anthropic", "opentelemetry", "pydantic", "typer")
 
 
-def status_of_a_call_to_nobody() -> grpc.StatusCode:
-    """Call a loopback port that is bound but does not listen, and return the status."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        with grpc.insecure_channel(f"127.0.0.1:{bound.getsockname()[1]}") as channel:
-            stub = router_pb2_grpc.RouterServiceStub(channel)
-            try:
-                stub.Route(router_pb2.RouteRequest(), timeout=30)
-            except grpc.RpcError as error:
-                code: grpc.StatusCode = error.code()
-                return code
-    return grpc.StatusCode.OK
+def call_sync(endpoint: str) -> str:
+    """Return an answer's text, got with the sync client."""
+    with tierwise_client.Client(endpoint) as client:
+        assert client.route().decision.tier == "efficient"  # noqa: S101 - this is a proof
+        return client.generate("Hi").text
+
+
+async def call_async(endpoint: str) -> str:
+    """Return a streamed answer's text, got with the async client."""
+    async with tierwise_client.AsyncClient(endpoint) as client, client.stream("Hi") as stream:
+        return "".join([piece async for piece in stream.text])
+
+
+def call_nobody(endpoint: str) -> str:
+    """Return the name of the error when nobody listens."""
+    try:
+        return call_sync(endpoint)
+    except tierwise_client.TierwiseError as error:
+        return type(error).__name__
 
 
 def main() -> str | None:
@@ -39,9 +46,14 @@ def main() -> str | None:
         return f"the client is not alone: {present} are installed"
     for name in tierwise_client.__all__:
         getattr(tierwise_client, name)
-    status = status_of_a_call_to_nobody()
-    if status is not grpc.StatusCode.UNAVAILABLE:
-        return f"a call to nobody ended with {status}"
+    with FakeServer() as server:
+        server.play(failed("OVERLOADED", pushback_ms=1))
+        server.play(answered("sync"))
+        server.play(answered("async"))
+        said = [call_sync(server.endpoint), asyncio.run(call_async(server.endpoint))]
+    said.append(call_nobody(server.endpoint))
+    if said != ["sync", "async", "UnavailableError"]:
+        return f"the calls ended with {said}"
     print(
         f"tierwise_client {tierwise_client.__version__} works alone, on grpcio {grpc.__version__}"
     )

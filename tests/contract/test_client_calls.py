@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -16,6 +17,10 @@ from tests.contract.client_forms import ClientForm, both_clients
 from tierwise.v1 import router_pb2
 from tierwise_client import AsyncClient, Client
 from tierwise_client.testing import FakeServer, Hold, answered, escalated, failed, routed
+from tierwise_client.testing._scripts import numbered
+
+# A decision's tier, and a started's request id, that are not UTF-8.
+NOT_UTF_8 = b"\x0a\x04\x0a\x02\xc3\x28\x12\x04\x0a\x02\xc3\x28"
 
 
 @pytest.fixture
@@ -159,6 +164,49 @@ async def test_a_server_that_breaks_the_contract_is_a_protocol_error(
     async with form(server.endpoint) as caller:
         with pytest.raises(client.ProtocolError, match="finished"):
             await caller.generate("Hi")
+
+
+@both_clients
+@pytest.mark.parametrize("garbage", [b"\xff\xff", NOT_UTF_8], ids=["wire", "utf-8"])
+async def test_bytes_that_are_no_message_are_the_server_s_fault(
+    form: ClientForm, garbage: bytes
+) -> None:
+    methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        "Route": grpc.unary_unary_rpc_method_handler(lambda _request, _context: garbage),
+        "Generate": grpc.unary_stream_rpc_method_handler(
+            lambda _request, _context: iter([b"\x12\x00", garbage])
+        ),
+    }
+    with ThreadPoolExecutor(2) as pool:
+        server = grpc.server(pool)
+        server.add_registered_method_handlers("tierwise.v1.RouterService", methods)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        async with form(f"127.0.0.1:{port}") as caller:
+            with pytest.raises(client.ServerError):
+                await caller.route()
+            with pytest.raises(client.ServerError) as caught:
+                await caller.generate("Hi")
+        server.stop(None).wait()
+    assert caught.value.status is grpc.StatusCode.INTERNAL
+    assert caught.value.started
+
+
+@both_clients
+async def test_events_that_are_newer_than_the_client_are_left_out(
+    form: ClientForm, server: FakeServer
+) -> None:
+    first, *rest = list(numbered(answered("Hello")))
+    newer = router_pb2.GenerateResponse.FromString(b"\x9a\x3f\x03new")
+    script = [first, newer, *rest]
+    for sequence, step in enumerate(script):
+        assert isinstance(step, router_pb2.GenerateResponse)
+        step.sequence = sequence
+    server.play(script)
+    async with form(server.endpoint) as caller, caller.stream("Hi") as stream:
+        kinds = [type(event).__name__ async for event in stream.events]
+        assert stream.answer.text == "Hello"
+    assert kinds[:2] == ["Started", "AttemptStarted"]
 
 
 @both_clients

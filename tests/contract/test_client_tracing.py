@@ -18,6 +18,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 import tierwise_client as client
 from tests.contract.client_forms import ClientForm, both_clients
+from tierwise.v1.accounting_pb2 import GenerationSummary
 from tierwise_client import AsyncClient, Client
 from tierwise_client.testing import FakeServer, Hold, answered, escalated, failed
 from tierwise_server.telemetry import names
@@ -153,6 +154,39 @@ async def test_a_failed_call_is_a_failed_span(
     assert attributes["tierwise.reason"] == "UPSTREAM_INTERRUPTED"
     assert "prompt" not in span.to_json()
     assert not span.events
+
+
+@both_clients
+@pytest.mark.parametrize("priced", [True, False])
+async def test_a_failed_call_says_what_it_cost_if_that_is_known(
+    form: ClientForm,
+    server: FakeServer,
+    provider: TracerProvider,
+    exporter: InMemorySpanExporter,
+    *,
+    priced: bool,
+) -> None:
+    summary = GenerationSummary(tier="efficient")
+    if priced:
+        summary.cost.total_nano_usd = 7
+    server.play([answered()[0], failed("UPSTREAM_TIMEOUT", summary=summary)])
+    async with form(server.endpoint, tracer_provider=provider) as caller:
+        with pytest.raises(client.UpstreamError):
+            await caller.generate("Hi")
+    _, attributes = only_span(exporter)
+    assert attributes["tierwise.tier"] == "efficient"
+    assert attributes.get("tierwise.total_cost.nano_usd") == (7 if priced else None)
+
+
+def test_a_socket_has_no_port(provider: TracerProvider, exporter: InMemorySpanExporter) -> None:
+    with (
+        Client("unix:/nowhere.sock", tracer_provider=provider) as caller,
+        pytest.raises(client.UnavailableError),
+    ):
+        caller.route()
+    _, attributes = only_span(exporter)
+    assert attributes["server.address"] == "/nowhere.sock"
+    assert "server.port" not in attributes
 
 
 @both_clients

@@ -6,15 +6,14 @@ The only hand-kept pair: keep both tiny, and everything else in _async/, from wh
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 import grpc
-from google.protobuf.message import DecodeError
 
 from tierwise.v1.router_pb2_grpc import RouterServiceStub
-from tierwise_client._errors import ProtocolError, RequestCancelledError
+from tierwise_client._errors import RequestCancelledError
 from tierwise_client._settings import Metadatum, Settings
-from tierwise_client._status import error_of
+from tierwise_client._status import error_from, error_of
 
 if TYPE_CHECKING:
     from tierwise.v1.router_pb2 import (
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
         RouteResponse,
     )
     from tierwise.v1.router_pb2_grpc import RouterServiceAsyncStub
+
+Message = TypeVar("Message")
 
 
 class AsyncTransport:
@@ -43,8 +44,8 @@ class AsyncTransport:
             request, metadata=self._settings.metadata + headers, timeout=timeout_s
         )
         try:
-            return await call
-        except (grpc.RpcError, DecodeError, asyncio.CancelledError) as failure:
+            return _readable(await call)
+        except (grpc.RpcError, asyncio.CancelledError) as failure:
             _raise_typed(failure)
 
     def generate(
@@ -82,9 +83,9 @@ class AsyncCall:
         """Return the next message, or None at a good end."""
         try:
             message = await self._call.read()
-        except (grpc.RpcError, DecodeError, asyncio.CancelledError) as failure:
+        except (grpc.RpcError, asyncio.CancelledError) as failure:
             _raise_typed(failure)
-        return None if message is grpc.aio.EOF else cast("GenerateResponse", message)
+        return None if message is grpc.aio.EOF else _readable(cast("GenerateResponse", message))
 
     def cancel(self) -> None:
         """Give the call up; after its end this does nothing."""
@@ -98,11 +99,16 @@ def _open(settings: Settings) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(target, settings.credentials, settings.options)
 
 
+def _readable(message: Message | None) -> Message:
+    """Refuse what gRPC gives for bytes that it could not read; its sync API fails with this status."""
+    if message is None:
+        raise error_from(grpc.StatusCode.INTERNAL, "a message cannot be read", ())
+    return message
+
+
 def _raise_typed(failure: BaseException) -> NoReturn:
     if isinstance(failure, grpc.RpcError):
         raise error_of(failure) from failure
-    if isinstance(failure, DecodeError):
-        raise ProtocolError("a message of the server's cannot be read") from failure
     # gRPC reports a call that was cancelled on this side as if the task had been cancelled.
     task = asyncio.current_task()
     if task is not None and task.cancelling():

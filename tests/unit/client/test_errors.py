@@ -150,6 +150,13 @@ def test_details_that_cannot_be_read_are_left_out(packed: bytes) -> None:
     assert (type(error), error.message) == (client.UnavailableError, "down")
 
 
+def test_a_retry_info_without_a_delay_says_nothing() -> None:
+    empty = Failure(
+        status=grpc.StatusCode.UNAVAILABLE, message="", details=(error_details_pb2.RetryInfo(),)
+    )
+    assert received(empty).retry_after_s is None
+
+
 def test_an_error_survives_pickling() -> None:
     error = received(failed("RATE_LIMITED", retry_after_s=2.0, quotas={"key": "rate"}))
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
