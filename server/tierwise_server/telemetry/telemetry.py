@@ -68,6 +68,11 @@ class Telemetry:
         endpoints = {name: _endpoint(url) for name, url in (upstreams or {}).items()}
         self._signals = Signals(tracer, metrics, endpoints)
 
+    @property
+    def tracer_provider(self) -> TracerProvider | None:
+        """What makes the spans, for a client in the same process; None when tracing is off."""
+        return self._tracer_provider
+
     @classmethod
     def off(cls) -> Telemetry:
         """One that does nothing, for tests and measurements."""
