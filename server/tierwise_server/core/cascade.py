@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from tierwise_server.core.model import CallKind, FinishReason, Tier
 from tierwise_server.errors import Reason, TierwiseError
@@ -241,6 +241,8 @@ def step(state: State, event: Event) -> tuple[State, Effects]:
             return _checked(state, confidence)
         case CheckFailed():
             return _escalate(replace(state, unreported=True), EscalationReason.CHECK_FAILED)
+        case _:
+            assert_never(event)
 
 
 def _granted(state: State) -> tuple[State, Effects]:
