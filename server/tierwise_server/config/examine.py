@@ -119,14 +119,14 @@ def examine_raw(
     config, profile_findings, sure = _with_known_profile(parsed.section or Config())
     sure = sure and ("profile",) not in parsed.removed
     ctx = _context(config, parsed, places, today)
-    findings = [
+    findings: list[Finding] = [
         *(_key_finding(loc) for loc in keys),
         *(f for f in (*overlay.findings, *parsed.findings, *profile_findings) if f.loc not in keys),
-        *_judge(ctx, (*_ROUTING_RULES, *SERVER_RULES) if sure else SERVER_RULES),
+        *_judge(ctx, SERVER_RULES),
+        *(_judge(ctx, (*_ROUTING_RULES, *CAUTIONS)) if sure else ()),
     ]
     faults = places.faults(findings)
-    mild = () if faults else places.warnings(_judge(ctx, CAUTIONS))
-    return Examination(None if faults else config, faults, mild)
+    return Examination(None if faults else config, faults, places.warnings(findings))
 
 
 def _profile_tiers(raw: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:

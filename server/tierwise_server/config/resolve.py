@@ -107,10 +107,6 @@ class Resolved:
     assumed_output_tokens: int
     price_book: str
 
-    def tier(self, name: str) -> ResolvedTier | None:
-        """The tier in use of that name."""
-        return next((tier for tier in self.tiers if tier.name == name), None)
-
     def policies(self) -> Iterator[ResolvedPolicy]:
         """Every policy, each once."""
         seen: list[ResolvedPolicy] = []
@@ -224,7 +220,7 @@ def _filled(
 def _escalation(profile: Layer, file: Layer) -> ResolvedPolicy:
     own = file.routing.escalation
     merged = over(profile.routing.escalation, own)
-    loc: Loc = ("routing", "escalation") if own.model_fields_set else PROFILE
+    loc: Loc = ("routing", "escalation") if own.cascade is not None else PROFILE
     return ResolvedPolicy(PolicySettings(**merged.model_dump(exclude_unset=True)), loc)
 
 

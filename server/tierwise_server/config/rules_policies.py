@@ -8,7 +8,7 @@ from typing import Final
 
 from tierwise_server.config.context import Context
 from tierwise_server.config.findings import Finding, Loc, did_you_mean, known_names
-from tierwise_server.config.layers import PolicySettings, RowSettings
+from tierwise_server.config.layers import EscalationSettings, PolicySettings, RowSettings
 from tierwise_server.config.resolve import PROFILE, ResolvedPolicy
 from tierwise_server.core.confidence import HIGHEST_SCORE, LOWEST_SCORE
 
@@ -90,25 +90,20 @@ def cascades_climb(ctx: Context) -> Iterator[Finding]:
 
 def thresholds_are_on_the_scale(ctx: Context) -> Iterator[Finding]:
     """A threshold is on its method's own scale."""
-    for policy in ctx.resolved.policies():
-        threshold = policy.settings.threshold
-        if policy.settings.cascade is None or threshold is None or not ctx.intact(policy.loc):
-            continue
-        if "threshold" not in _own_settings(ctx, policy).model_fields_set:
-            continue
-        if not LOWEST_SCORE <= threshold <= HIGHEST_SCORE:
-            yield Finding((*policy.loc, "threshold"), _off_the_scale(threshold))
+    for loc, settings in _stated(ctx):
+        threshold = settings.threshold
+        if threshold is not None and not LOWEST_SCORE <= threshold <= HIGHEST_SCORE:
+            yield Finding((*loc, "threshold"), _off_the_scale(threshold))
 
 
-def _own_settings(ctx: Context, policy: ResolvedPolicy) -> PolicySettings:
-    """What the file itself says of a policy, without what it takes over from the escalation."""
+def _stated(ctx: Context) -> Iterator[tuple[Loc, EscalationSettings]]:
+    """What the file itself states: its escalation, its default if that is a table, and its rows."""
     routing = ctx.config.routing
-    if policy.loc == ("routing", "escalation"):
-        return PolicySettings(**routing.escalation.model_dump(exclude_unset=True))
-    if policy.loc == ("routing", "default") and isinstance(routing.default, PolicySettings):
-        return routing.default
-    row = policy.loc[-1] if policy.loc[:2] == ("routing", "rows") else None
-    return routing.rows[row] if isinstance(row, int) else PolicySettings()
+    yield ("routing", "escalation"), routing.escalation
+    if isinstance(routing.default, PolicySettings):
+        yield ("routing", "default"), routing.default
+    for index, row in enumerate(routing.rows):
+        yield ("routing", "rows", index), row
 
 
 def _off_the_scale(threshold: float) -> str:

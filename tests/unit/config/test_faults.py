@@ -68,6 +68,10 @@ FAULTS = {
         "[routing]\ntiers = ['frontier', 'reasoning']",
         "routing.tiers: leaves out tier 'efficient', which the row of 'classify_intent' of the profile",
     ),
+    "tier left out but named by the profile's escalation": (
+        "[routing]\ntiers = ['frontier', 'reasoning']\nprofile_rows = false\nescalation.threshold = 9",
+        "routing.tiers: leaves out tier 'efficient', which the escalation of the profile names",
+    ),
     "cascade of one": (
         "[[routing.rows]]\ntask_types = ['a']\ncascade = ['frontier']",
         "routing.rows[0].cascade: a cascade needs two tiers or more",

@@ -138,6 +138,11 @@ def test_load_of_a_missing_file_names_it(tmp_path: Path) -> None:
     assert caught.value.faults == (expected,)
 
 
+def test_load_of_a_path_that_cannot_be_one_is_a_fault() -> None:
+    with pytest.raises(ConfigurationError, match="is not a file's name"):
+        load(Path("a\0b"), {})
+
+
 def test_load_of_an_unreadable_file_still_judges_the_variables(tmp_path: Path) -> None:
     found = examine(tmp_path, {"TIERWISE_SERVR__LISTEN": "x", "TIERWISE_CHECK__TIMEOUT_S": "-1"})
     assert [fault.path for fault in found.faults] == [

@@ -59,6 +59,11 @@ def test_a_certificate_file_must_hold_pem(tmp_path: Path) -> None:
     ]
 
 
+def test_a_certificate_path_of_the_wrong_type_is_one_fault() -> None:
+    (fault,) = examined("[server.tls]\ncert_file = 5\nkey_file = 6").faults[:1]
+    assert fault.message.startswith("must be a file's path, as a string")
+
+
 def test_a_path_that_cannot_be_one_is_a_fault() -> None:
     (fault, _) = examined('[server.tls]\ncert_file = "a\\u0000b"').faults
     assert "server.tls.cert_file" in fault.path

@@ -78,9 +78,36 @@ def test_a_key_file_that_everybody_can_read_is_warned_about(tmp_path: Path) -> N
     assert warning.startswith("upstream.anthropic.api_key_file: can be read by every user")
 
 
-def test_a_faulty_configuration_has_no_warnings_yet() -> None:
-    found = examined(WARNINGS["plaintext upstream"][0] + "\n[check]\ntimeout_s = 0")
-    assert found.faults
+def test_a_faulty_configuration_is_warned_about_as_well() -> None:
+    toml = """
+        [upstream.anthropic]
+        base_url = "http://models.example"
+        api_key_file = "a\\u0000b"
+        [prices]
+        book = "none"
+    """
+    found = examined(toml)
+    assert [fault.path for fault in found.faults] == [
+        "upstream.anthropic.api_key_file",
+        "prices.book",
+    ]
+    assert [warning.path for warning in found.warnings] == ["upstream.anthropic.base_url"]
+
+
+def test_a_tier_without_a_price_is_not_compared() -> None:
+    toml = """
+        [[models]]
+        id = "local"
+        provider = "anthropic"
+        context_tokens = 8000
+        max_output_tokens = 4000
+        [[tiers]]
+        name = "efficient"
+        model = "local"
+        max_output_tokens = 2000
+    """
+    found = examined(toml)
+    assert len(found.faults) == 1
     assert found.warnings == ()
 
 
