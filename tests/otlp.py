@@ -83,6 +83,7 @@ class OtlpReceiver:
         server = grpc.server(ThreadPoolExecutor(4), options=(("grpc.so_reuseport", 0),))
         # The generated functions that register a servicer have no types.
         trace_grpc.add_TraceServiceServicer_to_server(_Traces(self), server)  # type: ignore[no-untyped-call]
+        # As above.
         metrics_grpc.add_MetricsServiceServicer_to_server(_Metrics(self), server)  # type: ignore[no-untyped-call]
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
