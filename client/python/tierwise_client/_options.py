@@ -31,7 +31,8 @@ class RouteOptions(TypedDict, total=False):
         temperature: from 0 to 1; left out for models that reject it.
         top_p: from 0 to 1; left out for models that reject it.
         stop_sequences: texts that end the answer when the model writes them.
-        timeout_s: deadline of this call in seconds; wins over the client's; `math.inf` for none.
+        timeout_s: deadline of this call in seconds, of a stream to its last event; wins over the
+            client's; `math.inf` for none.
     """
 
     task_type: str | None
