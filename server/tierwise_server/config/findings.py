@@ -15,7 +15,7 @@ Loc = tuple[str | int, ...]
 """A place in the file: table and key names, and positions in lists."""
 
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SHOWN_CHARACTERS: Final = 60
 
 
@@ -110,7 +110,7 @@ class Places:
     def words(self, finding: Finding) -> tuple[str, str]:
         """Put a finding into path and message: the variable's name or the path, with the line behind the message."""
         if finding.loc in self.variables:
-            return self.variables[finding.loc], finding.message
+            return shown(self.variables[finding.loc]), finding.message
         line = self.line(finding.loc)
         where = "" if line is None else f" (line {line})"
         return path_of(finding.loc), finding.message + where

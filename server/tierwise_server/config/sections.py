@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 _DAY_S: Final = 86_400
 _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", re.ASCII)
+_PRINTABLE: Final = re.compile(r"[!-~]+", re.ASCII)
 _LONGEST_NAME: Final = 64
 _UNSEEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
@@ -81,6 +82,7 @@ def _check_base_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        usable = usable and _PRINTABLE.fullmatch(url) is not None
     except ValueError:
         parts, usable = urlsplit(""), False
     if not usable:

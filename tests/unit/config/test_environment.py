@@ -110,6 +110,9 @@ def test_variables_of_others_are_left_alone() -> None:
         ("TIERWISE_ROUTING__DEFAULT", "fronteir", "there is no tier 'fronteir'"),
         ("TIERWISE_TIERS__FRONTIER__EFFORT", "xhigh", "'claude-sonnet-4-6' accepts low"),
         ("TIERWISE_TIERS__EFFICIENT__MODEL", "claude-haiku", "there is no model 'claude-haiku'"),
+        ("TIERWISE_PROFILE", "\udcff", "there is no profile '\N{REPLACEMENT CHARACTER}'"),
+        ("TIERWISE_ROUTING__DEFAULT", "\udcff", "holds a control or invisible character"),
+        ("TIERWISE_UPSTREAM__ANTHROPIC__BASE_URL", "https://h/\udcff", "is not an http or https"),
         ("TIERWISE_UPSTREAM__ANTHROPIC__API_KEY", "x", "holds a key"),
         ("TIERWISE_SERVER__LISTEN", "sk-ant-0123456789", "holds a key"),
     ],
@@ -119,6 +122,11 @@ def test_a_wrong_variable_is_a_fault_under_its_own_name(name: str, text: str, wo
     assert fault.path == name
     assert words in fault.message
     assert "sk-ant" not in fault.message
+
+
+def test_a_variable_with_an_unprintable_name_garbles_nothing() -> None:
+    (fault,) = examined("", {"TIERWISE_\n\x1b[31m\udcff": "x"}).faults
+    assert str(fault).isprintable()
 
 
 def test_a_variable_for_a_table_that_is_none_leaves_the_fault_to_the_file() -> None:

@@ -11,7 +11,9 @@ def tables(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_the_committed_schema_is_the_generated_one() -> None:
     committed = shipped.data_file("config.schema.json").read_text(encoding="utf-8")
-    assert committed == schema_text(), "write schema_text() to data/config.schema.json"
+    assert committed == schema_text(), (
+        "run: tierwise check --schema > server/tierwise_server/data/config.schema.json"
+    )
 
 
 def test_the_schema_describes_every_table_and_key() -> None:
