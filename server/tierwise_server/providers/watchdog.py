@@ -13,6 +13,9 @@ import enum
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
+
+_SECOND_LOOK_S: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Watchdog:
         "_loop",
         "_reading_since",
         "_started_at",
+        "_suspects",
         "_timer",
         "_waited_s",
         "bark",
@@ -75,6 +79,7 @@ class Watchdog:
         self.patience = patience
         self.bark: Callable[[], None] = _nothing
         self._begun = False
+        self._suspects = False
         self._waited_s = 0.0
         self.passed: Limit | None = None
         self._started_at = now = self._loop.time()
@@ -97,6 +102,9 @@ class Watchdog:
     def begun(self) -> None:
         """The answer's first event came."""
         self._begun = True
+        # The limits from here on may be shorter than the one the timer was set for.
+        self._timer.cancel()
+        self._timer = self._loop.call_at(self._due()[0], self._look)
 
     def read_starts(self) -> None:
         """The reader waits for bytes from now on."""
@@ -116,25 +124,30 @@ class Watchdog:
 
     def _look(self) -> None:
         due, limit = self._due()
-        if limit is not None and due <= self._loop.time():
+        if limit is None or due > self._loop.time():
+            self._suspects = False
+            self._timer = self._loop.call_at(due, self._look)
+        elif not self._suspects:
+            # A loop that was held up runs its timers before it reads what came meanwhile.
+            self._suspects = True
+            self._timer = self._loop.call_later(_SECOND_LOOK_S, self._look)
+        else:
             self.passed = limit
             self.bark()
-        else:
-            self._timer = self._loop.call_at(due, self._look)
 
     def _due(self) -> tuple[float, Limit | None]:
         """When to look next, and the limit that is passed if nothing changes until then."""
         patience, since = self.patience, self._reading_since
+        left_s = patience.no_progress_s - self._waited_s
         candidates = [self._ends_at]
         if not self._begun:
             candidates.append((self._started_at + patience.first_event_s, Limit.FIRST_EVENT))
         elif since is None:
-            # Nothing is awaited from the provider, so only the end can come.
-            later = self._loop.time() + min(patience.idle_s, patience.no_progress_s)
+            # Nothing is awaited from the provider; no limit can be passed before this has passed.
+            later = self._loop.time() + min(patience.idle_s, left_s)
             candidates.append((later, None))
         else:
             candidates.append((since + patience.idle_s, Limit.IDLE))
-            left_s = patience.no_progress_s - self._waited_s
             candidates.append((since + left_s, Limit.NO_PROGRESS))
         return min(candidates, key=lambda candidate: candidate[0])
 

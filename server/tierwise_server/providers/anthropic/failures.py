@@ -10,7 +10,8 @@ from __future__ import annotations
 import email.utils
 import math
 import re
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import httpx2
@@ -21,7 +22,7 @@ from tierwise_server.providers.anthropic.stream import Broken, Errored, StreamFa
 from tierwise_server.providers.watchdog import Limit, Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 MAX_RETRY_AFTER_S: Final = 86_400.0
 """Longer advice is taken as a day: nobody who is still there then waited for us."""
@@ -83,6 +84,11 @@ _BY_TYPE: Final[Mapping[str, _Meaning]] = {
 }
 """For error events, which have no status of their own. Any other type broke off the answer."""
 
+_BY_FAULT: Final[Mapping[StreamFault, _Meaning]] = {
+    StreamFault.EMPTY: replace(_MALFORMED, retryable=True),
+    StreamFault.TRUNCATED: _INTERRUPTED,
+}
+
 _SPEND_LIMIT_CODES: Final = frozenset(
     {
         "contract_spend_limit_reached",
@@ -97,6 +103,24 @@ _SPEND_LIMIT_CODES: Final = frozenset(
 _TOO_LONG_WORDS: Final = "prompt is too long"
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+@contextmanager
+def translated(watchdog: Watchdog) -> Iterator[None]:
+    """Turn what the SDK, its transport and the watchdog raise into the one UpstreamError that it means.
+
+    The original is left behind, as its text may hold the body or the address it came from.
+    """
+    try:
+        yield
+    except APIStatusError as error:
+        raise status_failure(error) from None
+    except (APIConnectionError, httpx2.RequestError) as error:
+        raise connection_failure(error) from None
+    except TimeoutError:
+        raise limit_failure(watchdog, "") from None
+    except ValueError:
+        raise malformed("") from None
 
 
 def status_failure(error: APIStatusError) -> UpstreamError:
@@ -128,8 +152,6 @@ def _status_meaning(error: APIStatusError) -> _Meaning:
 def connection_failure(error: APIConnectionError | httpx2.RequestError) -> UpstreamError:
     """The failure that a broken connection means, before the head of the response."""
     cause = error.__cause__ if isinstance(error, APIConnectionError) else error
-    if isinstance(cause, httpx2.DecodingError):
-        return _failure(_MALFORMED)
     unreachable = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)
     return _failure(_UNREACHABLE if isinstance(cause, unreachable) else _LOST)
 
@@ -142,8 +164,7 @@ def body_failure(request_id: str) -> UpstreamError:
 def stream_failure(end: Errored | Broken, request_id: str) -> UpstreamError:
     """The failure that an error event, or a stream that is no whole message, means."""
     if isinstance(end, Broken):
-        early = end.fault is StreamFault.TRUNCATED
-        return _failure(_INTERRUPTED if early else _MALFORMED, request_id)
+        return _failure(_BY_FAULT.get(end.fault, _MALFORMED), request_id)
     if end.error_code in _SPEND_LIMIT_CODES:
         return _failure(_SPEND_LIMIT, request_id)
     return _failure(_BY_TYPE.get(end.error_type, _INTERRUPTED), request_id)

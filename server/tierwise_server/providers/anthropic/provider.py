@@ -12,12 +12,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import httpx2
-from anthropic import APIConnectionError, APIStatusError, AsyncAnthropic, AsyncStream
+from anthropic import AsyncAnthropic, AsyncStream
 
 from tierwise_server.errors import Reason, UpstreamError
 from tierwise_server.providers.anthropic import failures
 from tierwise_server.providers.anthropic.answer import Answer
-from tierwise_server.providers.anthropic.request import request_body
+from tierwise_server.providers.anthropic.models import facts_of
+from tierwise_server.providers.anthropic.request import request_body, request_headers
 from tierwise_server.providers.anthropic.stream import MessageStreamParser
 from tierwise_server.providers.anthropic.transport import Body, Connections, DirectClient
 from tierwise_server.providers.sse import DEFAULT_MAX_EVENT_BYTES
@@ -26,6 +27,7 @@ from tierwise_server.providers.watchdog import Patience, Watchdog
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from tierwise_server.core.model_facts import ModelFacts
     from tierwise_server.providers.base import ModelCall, ProviderEvent
 
 DEFAULT_BASE_URL: Final = "https://api.anthropic.com"
@@ -94,9 +96,34 @@ class AnthropicProvider:
             watchdog.stop()
             self._slots.release()
 
+    async def model_facts(self, *names: str) -> tuple[ModelFacts, ...]:
+        """What the provider says of its models of these names or aliases; unknown ones are left out.
+
+        Spends no money.
+
+        Raises:
+            UpstreamError: the provider could not be asked.
+        """
+        found = [await self._facts(name) for name in names]
+        return tuple(facts for facts in found if facts is not None)
+
     async def aclose(self) -> None:
         """Close every connection. See the port."""
         await self._client.close()
+
+    async def _facts(self, name: str) -> ModelFacts | None:
+        watchdog = Watchdog(self._patience)
+        try:
+            with failures.translated(watchdog):
+                async with watchdog.interrupting():
+                    reply = await self._client.models.with_raw_response.retrieve(name)
+                    return facts_of(name, await reply.json())
+        except UpstreamError as error:
+            if error.reason is Reason.UPSTREAM_MODEL_MISSING:
+                return None
+            raise
+        finally:
+            watchdog.stop()
 
     async def _take_slot(self) -> None:
         if not self._slots.locked():
@@ -112,22 +139,16 @@ class AnthropicProvider:
 
     async def _send(self, call: ModelCall, content: bytes, watchdog: Watchdog) -> httpx2.Response:
         """Send the request; returns with the head of a 2xx response."""
-        try:
+        with failures.translated(watchdog):
             async with watchdog.interrupting():
                 stream = await self._client.post(
                     self._url,
                     content=content,
                     cast_to=httpx2.Response,
-                    options={"headers": call.headers},
+                    options={"headers": request_headers(call)},
                     stream=True,
                     stream_cls=AsyncStream[Any],
                 )
-        except APIStatusError as error:
-            raise failures.status_failure(error) from None
-        except (APIConnectionError, httpx2.RequestError) as error:
-            raise failures.connection_failure(error) from None
-        except TimeoutError:
-            raise failures.limit_failure(watchdog, "") from None
         # With this cast_to the SDK hands out the response itself, unread, which its types do not say.
         return cast("httpx2.Response", stream)
 

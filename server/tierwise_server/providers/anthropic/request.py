@@ -6,7 +6,8 @@ what each model accepts, which `core.model.Model` carries.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
 
 from pydantic_core import to_json
 
@@ -15,9 +16,14 @@ from tierwise_server.providers.base import ModelCall
 
 _Json: TypeAlias = dict[str, Any]
 
+# The version that the SDK sends, 2026-10-21, has no sampling options and answers 400 to any, whatever the
+# model. The version before it still takes them, for the models that do, and is otherwise the same to us.
+# Source: platform.claude.com/docs/en/api/versioning.
+_SAMPLING_VERSION: Final = {"anthropic-version": "2023-06-01"}
+
 # A check's last two turns are the draft and the question (core/confidence.py); what was asked before
 # them is what the draft's own call left in the cache.
-_CHECK_TURNS = 2
+_CHECK_TURNS: Final = 2
 
 
 def request_body(call: ModelCall) -> bytes:
@@ -40,10 +46,22 @@ def request_body(call: ModelCall) -> bytes:
         "stop_sequences": list(call.stop_sequences),
     }
     body.update((name, value) for name, value in optional.items() if value)
-    if model.takes_sampling:
-        sampling = {"temperature": call.temperature, "top_p": call.top_p}
-        body.update((name, value) for name, value in sampling.items() if value is not None)
+    body.update(_sampling(call))
     return to_json(body)
+
+
+def request_headers(call: ModelCall) -> Mapping[str, str]:
+    """The headers of `call` beside those that the SDK sends."""
+    if _sampling(call):
+        return {**call.headers, **_SAMPLING_VERSION}
+    return call.headers
+
+
+def _sampling(call: ModelCall) -> _Json:
+    if not call.model.takes_sampling:
+        return {}
+    options = {"temperature": call.temperature, "top_p": call.top_p}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _messages(call: ModelCall) -> list[_Json]:

@@ -19,7 +19,7 @@ from tests.unit.providers.calls import (
 )
 from tierwise_server.core.confidence import SCORE_SCHEMA, check_prompt
 from tierwise_server.core.model import CallKind, Message, Model, Prompt, Role, ThinkingForm
-from tierwise_server.providers.anthropic.request import request_body
+from tierwise_server.providers.anthropic.request import request_body, request_headers
 from tierwise_server.providers.base import ModelCall
 
 MARK = {"type": "ephemeral"}
@@ -111,6 +111,15 @@ def test_sampling_options_never_reach_a_model_that_rejects_them() -> None:
     body = body_of(call)
     assert (body["temperature"], body["top_p"]) == (0.0, 0.5)
     assert not {"temperature", "top_p"} & body_of(replace(call, model=OPUS_4_8)).keys()
+
+
+def test_sampling_options_take_the_api_version_that_has_them() -> None:
+    trace = {"traceparent": "x"}
+    plain = replace(CALL, headers=trace)
+    sampled = replace(plain, temperature=0.0)
+    assert request_headers(plain) == trace
+    assert request_headers(replace(sampled, model=OPUS_4_8)) == trace
+    assert request_headers(sampled) == {**trace, "anthropic-version": "2023-06-01"}
 
 
 def test_stop_sequences_are_sent() -> None:
