@@ -1,0 +1,159 @@
+"""`make bench`: what the server adds, as ratios in one interleaved run.
+
+Beside the server run (a) a bare grpc.aio echo of the same messages and (b) the Anthropic SDK alone on the same
+simulated stream. The measured process has one core; load and upstream have the other. Every round measures all of
+them once, so that a machine that drifts, drifts for all.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import uvloop
+
+from tests.bench.canned import write_messages
+from tests.bench.load import GENERATE, ROUTE, Load, generate_load, route_load
+from tests.bench.processes import MEASURED_CORE, OTHER_CORE, Running, pin, program
+from tests.bench.rows import Row, publish, row
+from tierwise.v1 import router_pb2_grpc
+
+ROUNDS = 5
+CONCURRENCIES = (1, 16, 64)
+ANSWERS = 300
+ROUTES = 3000
+ROUTES_AT_ONCE = 32
+
+
+@dataclass
+class Figures:
+    """What the rounds gave, by name."""
+
+    rounds: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, name: str, value: float) -> None:
+        """Note one round's value."""
+        self.rounds.setdefault(name, []).append(value)
+
+    def ratio(self, above: str, *below: str) -> list[float]:
+        """Divide, round by round, one figure by the sum of others."""
+        sums = zip(*(self.rounds[name] for name in below), strict=True)
+        return [a / sum(b) for a, b in zip(self.rounds[above], sums, strict=True)]
+
+
+async def capture(address: str, path: Path) -> None:
+    """Keep the server's own messages of one Route and one Generate for the echo."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = router_pb2_grpc.RouterServiceStub(channel)
+        route = await stub.Route(ROUTE)
+        events = [event.SerializeToString() async for event in stub.Generate(GENERATE)]
+    write_messages(path, [route.SerializeToString(), *events])
+
+
+async def measure(
+    figures: Figures, name: str, server: Running, load: Callable[[], Awaitable[Load]]
+) -> None:
+    """Put a load on a server; note calls per second, CPU per call and time to the first text."""
+    before = server.cpu_s
+    done = await load()
+    figures.add(f"{name} per second", done.per_second)
+    figures.add(f"{name} cpu ms", (server.cpu_s - before) / done.calls * 1000)
+    if done.first_text_s:
+        figures.add(f"{name} first text ms", statistics.median(done.first_text_s) * 1000)
+
+
+def measure_sdk(figures: Figures, sdk: Running, concurrency: int) -> None:
+    """Have the SDK read answers; note answers per second and CPU per answer."""
+    stdin, stdout = sdk.process.stdin, sdk.process.stdout
+    if stdin is None or stdout is None:
+        raise RuntimeError("the SDK's process has no pipes")
+    stdin.write(f"{ANSWERS} {concurrency}\n")
+    stdin.flush()
+    _, cpu_s, wall_s = stdout.readline().split()
+    figures.add(f"sdk {concurrency} per second", ANSWERS / float(wall_s))
+    figures.add(f"sdk {concurrency} cpu ms", float(cpu_s) / ANSWERS * 1000)
+
+
+async def one_round(figures: Figures, tierwise: Running, echo: Running, sdk: Running) -> None:
+    """Measure everything once."""
+    for name, server in (("tierwise", tierwise), ("echo", echo)):
+        address = server.address
+        await measure(
+            figures, f"{name} route", server, lambda: route_load(address, ROUTES, ROUTES_AT_ONCE)
+        )
+    for concurrency in CONCURRENCIES:
+        for name, server in (("tierwise", tierwise), ("echo", echo)):
+            address = server.address
+            await measure(
+                figures,
+                f"{name} {concurrency}",
+                server,
+                lambda: generate_load(address, ANSWERS, concurrency),
+            )
+        measure_sdk(figures, sdk, concurrency)
+
+
+def rows_of(figures: Figures) -> list[Row]:
+    """Make the rows: ratios first, then what they were made of."""
+    rows = [
+        row(
+            "Route, calls per second, beside the bare echo",
+            figures.ratio("tierwise route per second", "echo route per second"),
+            "x",
+            goal=">= 0.8",
+        )
+    ]
+    for n in CONCURRENCIES:
+        rows.append(
+            row(
+                f"Generate, CPU per answer at {n}, beside SDK raw + bare stream",
+                figures.ratio(f"tierwise {n} cpu ms", f"sdk {n} cpu ms", f"echo {n} cpu ms"),
+                "x",
+                goal="<= 1.3",
+            )
+        )
+    for n in CONCURRENCIES:
+        added = zip(
+            figures.rounds[f"tierwise {n} first text ms"],
+            figures.rounds[f"echo {n} first text ms"],
+            strict=True,
+        )
+        name = f"Generate, first text at {n}, beyond the bare echo"
+        rows.append(row(name, [a - b for a, b in added], "ms"))
+    for name, rounds in figures.rounds.items():
+        unit = {"d": "/s", "y": "MB"}.get(name[-1], "ms")
+        rows.append(row(name, rounds, unit))
+    return rows
+
+
+async def main() -> None:
+    """Run the benchmark."""
+    figures = Figures()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        upstream = stack.enter_context(program("tests.bench.run_upstream", core=OTHER_CORE))
+        arguments = [upstream.address]
+        tierwise = stack.enter_context(
+            program("tests.bench.run_tierwise", arguments, core=MEASURED_CORE)
+        )
+        canned = folder / "messages"
+        await capture(tierwise.address, canned)
+        echo = stack.enter_context(
+            program("tests.bench.run_echo", [str(canned)], core=MEASURED_CORE)
+        )
+        sdk = stack.enter_context(program("tests.bench.run_sdk", arguments, core=MEASURED_CORE))
+        await one_round(Figures(), tierwise, echo, sdk)
+        for _ in range(ROUNDS):
+            await one_round(figures, tierwise, echo, sdk)
+        figures.add("tierwise memory", tierwise.rss_mb)
+    publish(rows_of(figures), "core.json")
+
+
+if __name__ == "__main__":
+    pin(OTHER_CORE)
+    uvloop.run(main())
