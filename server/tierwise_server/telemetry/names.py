@@ -4,8 +4,8 @@ Names that begin with `rpc.`, `gen_ai.`, `server.`, `network.` and `error.` are 
 of its semantic conventions: SEMCONV for the core, GENAI_SEMCONV for `gen_ai.*`, which had no release then. All others
 are tierwise's own. docs/guides/telemetry.md is this module as tables; a test compares the two.
 
-Money is never summed twice: `tierwise.cost.*` stands on the spans of model calls and nowhere else, and the sum of a
-request is called `tierwise.total_cost.*`.
+Money is never summed twice: `tierwise.cost.*` stands on the spans of model calls and nowhere else. The sum of a request
+has another name, `tierwise.total_cost.*`, and stands on `route` (and on the client's own span).
 """
 
 from __future__ import annotations

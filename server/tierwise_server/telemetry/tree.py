@@ -170,8 +170,8 @@ def _check_score(span: FinishedSpan) -> str:
     return f"confidence {span.attributes[names.SCORE]}/10 {outcome}".rstrip()
 
 
-def _as_is(key: str, prefix: str = "") -> Callable[[FinishedSpan], str]:
-    return lambda span: f"{prefix}{span.attributes[key]}"
+def _as_is(key: str) -> Callable[[FinishedSpan], str]:
+    return lambda span: str(span.attributes[key])
 
 
 def _usd(key: str) -> Callable[[FinishedSpan], str]:
@@ -184,7 +184,7 @@ def _number(span: FinishedSpan, key: str) -> float:
 
 
 _WORDS: Final[Mapping[str, Callable[[FinishedSpan], str]]] = {
-    names.RPC_STATUS: _as_is(names.RPC_STATUS),
+    names.RPC_STATUS: lambda span: f"{span.kind.lower()} {span.attributes[names.RPC_STATUS]}",
     names.TASK_TYPE: _as_is(names.TASK_TYPE),
     names.TIER: _as_is(names.TIER),
     names.KIND: _as_is(names.KIND),

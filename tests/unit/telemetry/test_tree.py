@@ -59,7 +59,7 @@ def test_the_tree_of_a_request_says_what_mattered() -> None:
         "   └─ chat claude-sonnet-4-6",
     ]
     says = [line.rsplit("ms", 1)[1].strip() for line in lines]
-    assert says[0] == "OK"
+    assert says[0] == "server OK"
     assert says[1].endswith("frontier · unchecked · confidence 4/10 escalated · $0.000745")
     assert says[2] == "efficient · draft · 100 in 20 out · $0.000164 · superseded"
     assert says[5] == "frontier · direct · 100 in 20 out · $0.000492"
