@@ -34,6 +34,7 @@ _log = logging.getLogger("tierwise.telemetry")
 
 REPORT_EVERY_S: Final = 60.0
 _CONSOLE_DELAY_S: Final = 0.2
+_SETTLE_S: Final = 0.5
 
 
 class LossLog:
@@ -54,8 +55,14 @@ class LossLog:
             if now < self._next_report_s:
                 return
             self._next_report_s = now + REPORT_EVERY_S
+        self.report()
+
+    def report(self) -> None:
+        """Say how many were lost since the last report, if any were."""
+        with self._lock:
             since, self._reported = self.lost - self._reported, self.lost
-        _log.warning("%d spans were lost: the collector does not keep up or answer", since)
+        if since:
+            _log.warning("%d spans were lost: the collector does not keep up or answer", since)
 
 
 class _Counting(SpanExporter):
@@ -179,16 +186,24 @@ def metric_readers(
 def run_bounded(
     steps: Sequence[Callable[[], object]], closers: Sequence[Closeable], timeout_s: float
 ) -> None:
-    """Run each step in a thread of its own; close the exporters when the steps are done or time is up."""
+    """Run each step in a thread of its own, for at most `timeout_s` in all.
+
+    Near the end of that time the exporters are closed under the steps that still run, which ends those at once.
+    """
     until_s = time.monotonic() + timeout_s
     threads = [threading.Thread(target=step, daemon=True) for step in steps]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(max(0.0, until_s - time.monotonic()))
-    if any(thread.is_alive() for thread in threads):
+    if not _joined(threads, until_s - min(_SETTLE_S, timeout_s / 4)):
         for closer in closers:
             closer.shutdown()
+        _joined(threads, until_s)
+
+
+def _joined(threads: Sequence[threading.Thread], until_s: float) -> bool:
+    for thread in threads:
+        thread.join(max(0.0, until_s - time.monotonic()))
+    return not any(thread.is_alive() for thread in threads)
 
 
 # The exporters bring in grpc and protobuf, 90 ms that nobody should pay who exports nothing: imported when needed.

@@ -35,6 +35,8 @@ _LOUDEST_ONLY: Final = (
     "opentelemetry.trace.propagation.tracecontext",
 )
 """Loggers that warn of what callers send, which callers could use to fill the log."""
+_POINTLESS: Final = "Exporter already shutdown"
+"""What the SDK says of its own second attempt to close an exporter that was cut off."""
 _REPEAT_AFTER_S: Final = 60.0
 _MOST_REMEMBERED: Final = 256
 _QUOTABLE: Final = (TierwiseError, OSError)
@@ -216,6 +218,8 @@ class _Quiet(logging.Filter):
             return False
         if not record.name.startswith("opentelemetry"):
             return True
+        if str(record.msg).startswith(_POINTLESS):
+            return False
         now, key = self._monotonic(), (record.name, record.msg)
         if now - self._said_s.get(key, float("-inf")) < _REPEAT_AFTER_S:
             return False

@@ -189,6 +189,7 @@ class Telemetry:
         if self._meter_provider is not None:
             steps.append(self._meter_provider.shutdown)
         export.run_bounded(steps, self._exporters, timeout_s)
+        self._losses.report()
 
 
 def _tracer_provider(

@@ -114,6 +114,17 @@ def test_batches_that_fail_are_lost_and_counted(raises: Exception | None) -> Non
     assert telemetry.lost_spans == 12
 
 
+def test_what_was_lost_at_the_end_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    telemetry = exporting_to(BrokenExporter(None))
+    play(telemetry, 2)
+    with caplog.at_level(logging.WARNING, "tierwise.telemetry"):
+        telemetry.shutdown(10)
+    told = [record.args for record in caplog.records if record.name == "tierwise.telemetry"]
+    assert (
+        sum(args[0] for args in told if isinstance(args, tuple) and isinstance(args[0], int)) == 12
+    )
+
+
 def test_losses_are_reported_once_a_minute_with_their_number(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
