@@ -65,8 +65,8 @@ class AnthropicProvider:
             default_headers={"accept-encoding": "identity"},
             open_telemetry=False,
         )
-        # A whole URL spares the SDK from joining it anew for each call.
-        self._url = f"{base_url.rstrip('/')}/v1/messages"
+        # The SDK takes a parsed URL too, whatever its types say, and then has none to parse and join.
+        self._url = cast("str", httpx2.URL(f"{base_url.rstrip('/')}/v1/messages"))
         self._slots = asyncio.Semaphore(self._connections.most)
         self._patience = patience
         self._max_event_bytes = max_event_bytes

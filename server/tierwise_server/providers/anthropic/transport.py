@@ -197,6 +197,25 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         return self._session
 
 
+class _ReadyRequest(httpx2.Request):
+    """A request with all that it needs: aiohttp adds host and length, so they are not worked out twice."""
+
+    def __init__(
+        self, method: str, url: httpx2.URL, headers: httpx2.Headers, content: bytes
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.extensions = {}
+        self.stream = httpx2.ByteStream(content)
+        self._body = content
+
+    @property
+    @override
+    def content(self) -> bytes:
+        return self._body
+
+
 class DirectClient(httpx2.AsyncClient):
     """An httpx2 client for the SDK that adds nothing to what the SDK asks for."""
 
@@ -206,13 +225,10 @@ class DirectClient(httpx2.AsyncClient):
 
     @override
     def build_request(self, method: str, url: httpx2.URL | str, **options: Any) -> httpx2.Request:
-        return httpx2.Request(
-            method,
-            url,
-            params=options.get("params"),
-            headers=options.get("headers"),
-            content=options.get("content"),
-        )
+        content, headers, params = (options.get(key) for key in ("content", "headers", "params"))
+        if isinstance(url, httpx2.URL) and isinstance(headers, httpx2.Headers) and not params:
+            return _ReadyRequest(method, url, headers, content or b"")
+        return httpx2.Request(method, url, params=params, headers=headers, content=content)
 
     @override
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
