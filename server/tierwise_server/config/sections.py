@@ -241,8 +241,6 @@ class TelemetrySettings(Section):
 
     Attributes:
         log_level: the least severe log line that is written.
-        capture_content: whether prompts and answers may be put on spans and in logs.
     """
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    capture_content: bool = False

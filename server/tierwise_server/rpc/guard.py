@@ -107,13 +107,13 @@ class Guard:
         except RequestError as error:
             await self._abort(rpc, error)
         except asyncio.CancelledError:
-            if context.done():
+            if _is_cancelled():
                 _close(rpc, "CANCELLED", Reason.CANCELLED.name)
                 raise
             # Not the caller's doing: left alone, the caller would wait for ever.
             await self._abort(rpc, RequestError(Reason.INTERNAL, "the call was given up"))
         except Exception as error:
-            if context.done():
+            if _is_cancelled() or context.done():
                 # A write that finds the caller gone fails with an error of grpcio's own.
                 _close(rpc, "CANCELLED", Reason.CANCELLED.name)
                 raise asyncio.CancelledError from None
@@ -148,6 +148,15 @@ class Unimplemented(grpc.GenericRpcHandler):
 
 
 _NO_METHOD = RequestError(Reason.UNIMPLEMENTED, "there is no such method")
+
+
+def _is_cancelled() -> bool:
+    """Whether grpcio cancelled this call: the caller left, its deadline passed, or the server stops.
+
+    `context.done()` and `context.cancelled()` are still False then (measured on grpcio 1.85).
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _parse(request_type: type[Q], raw: bytes) -> Q:

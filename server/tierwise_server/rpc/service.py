@@ -55,7 +55,10 @@ class RouterService:
         try:
             async with writer:
                 summary = await self.engine.generate(
-                    task, writer, rpc.span.observer(), time_left_s=rpc.time_left_s
+                    task,
+                    writer,
+                    rpc.span.observer(draft_delivery=task.draft_delivery),
+                    time_left_s=rpc.time_left_s,
                 )
         except RequestFailed as error:
             _note(error.summary, rpc)

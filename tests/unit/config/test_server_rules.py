@@ -111,4 +111,3 @@ def test_the_limits_have_their_documented_defaults() -> None:
         False,
         30,
     )
-    assert loaded.telemetry.capture_content is False
