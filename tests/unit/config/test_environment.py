@@ -149,7 +149,7 @@ def test_every_scalar_setting_has_a_variable() -> None:
         "TIERWISE_UPSTREAM__ANTHROPIC__BASE_URL",
         "TIERWISE_ROUTING__TIERS",
         "TIERWISE_PRICES__FILE",
-        "TIERWISE_TELEMETRY__CAPTURE_CONTENT",
+        "TIERWISE_TELEMETRY__LOG_LEVEL",
     } <= set(names)
 
 
