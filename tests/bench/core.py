@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -81,20 +82,14 @@ def measure_sdk(figures: Figures, sdk: Running, concurrency: int) -> None:
 
 async def one_round(figures: Figures, tierwise: Running, echo: Running, sdk: Running) -> None:
     """Measure everything once."""
-    for name, server in (("tierwise", tierwise), ("echo", echo)):
-        address = server.address
-        await measure(
-            figures, f"{name} route", server, lambda: route_load(address, ROUTES, ROUTES_AT_ONCE)
-        )
+    servers = (("tierwise", tierwise), ("echo", echo))
+    for name, server in servers:
+        load = partial(route_load, server.address, ROUTES, ROUTES_AT_ONCE)
+        await measure(figures, f"{name} route", server, load)
     for concurrency in CONCURRENCIES:
-        for name, server in (("tierwise", tierwise), ("echo", echo)):
-            address = server.address
-            await measure(
-                figures,
-                f"{name} {concurrency}",
-                server,
-                lambda: generate_load(address, ANSWERS, concurrency),
-            )
+        for name, server in servers:
+            load = partial(generate_load, server.address, ANSWERS, concurrency)
+            await measure(figures, f"{name} {concurrency}", server, load)
         measure_sdk(figures, sdk, concurrency)
 
 
@@ -108,15 +103,15 @@ def rows_of(figures: Figures) -> list[Row]:
             goal=">= 0.8",
         )
     ]
-    for n in CONCURRENCIES:
-        rows.append(
-            row(
-                f"Generate, CPU per answer at {n}, beside SDK raw + bare stream",
-                figures.ratio(f"tierwise {n} cpu ms", f"sdk {n} cpu ms", f"echo {n} cpu ms"),
-                "x",
-                goal="<= 1.3",
-            )
+    rows += [
+        row(
+            f"Generate, CPU per answer at {n}, beside SDK raw + bare stream",
+            figures.ratio(f"tierwise {n} cpu ms", f"sdk {n} cpu ms", f"echo {n} cpu ms"),
+            "x",
+            goal="<= 1.3",
         )
+        for n in CONCURRENCIES
+    ]
     for n in CONCURRENCIES:
         added = zip(
             figures.rounds[f"tierwise {n} first text ms"],

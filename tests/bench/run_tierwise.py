@@ -24,6 +24,7 @@ async def main(upstream: str, otlp: str) -> None:
     configure_logging(settings.telemetry.log_level)
     async with app.build(settings, variables) as server:
         port = await server.listener.start()
+        app.settle_interpreter()
         sys.stdout.write(f"ready 127.0.0.1:{port}\n")
         sys.stdout.flush()
         await asyncio.Event().wait()

@@ -19,25 +19,29 @@ if TYPE_CHECKING:
 
 
 class EventWriter:
-    """The sink of one Generate stream, open inside its context.
+    """The sink of one Generate stream, open inside its context, used by the task that opened it.
 
     A heartbeat follows `heartbeat_s` seconds of silence: proxies on the way count data, not pings. A write that does
-    not get through within `stall_s` seconds means that the caller stopped reading.
+    not get through within `stall_s` seconds means that the caller stopped reading; the task is then interrupted, and
+    leaving the context raises CLIENT_TOO_SLOW.
     """
 
     def __init__(self, write: Write, *, heartbeat_s: float, stall_s: float) -> None:
         self._write = write
         self._heartbeat_s = heartbeat_s
         self._stall_s = stall_s
+        self._look_every_s = min(heartbeat_s, stall_s)
         self._sequence = 0
-        self._lock = asyncio.Lock()
+        self._writing = False
+        self._stalled = False
         self._loop = asyncio.get_running_loop()
         self._last_write_s = self._loop.time()
+        self._owner = asyncio.current_task()
         self._timer: asyncio.TimerHandle | None = None
         self._beat: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._timer = self._loop.call_later(self._heartbeat_s, self._beat_if_silent)
+        self._timer = self._loop.call_later(self._look_every_s, self._look)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -46,38 +50,44 @@ class EventWriter:
         if self._beat is not None and not self._beat.done():
             self._beat.cancel()
             await asyncio.wait((self._beat,))
+        if self._stalled and self._owner is not None:
+            self._owner.uncancel()
+            raise RequestError(Reason.CLIENT_TOO_SLOW, "the caller stopped reading")
 
     async def __call__(self, event: StreamEvent) -> None:
-        """Send an event; events that are not part of the contract are passed over.
-
-        Raises:
-            RequestError: CLIENT_TOO_SLOW, when the caller stopped reading.
-        """
-        async with self._lock:
-            message = event_message(event, self._sequence)
-            if message is not None:
-                await self._send(message)
+        """Send an event; events that are not part of the contract are passed over."""
+        message = event_message(event, self._sequence)
+        if message is None:
+            return
+        if self._writing and self._beat is not None:
+            await asyncio.wait((self._beat,))
+            message.sequence = self._sequence
+        await self._send(message)
 
     async def _send(self, message: router_pb2.GenerateResponse) -> None:
-        try:
-            async with asyncio.timeout(self._stall_s):
-                await self._write(message)
-        except TimeoutError:
-            raise RequestError(Reason.CLIENT_TOO_SLOW, "the caller stopped reading") from None
-        self._sequence += 1
+        # No timer for each write: `_look` comes by, and sees a write that has taken too long.
+        self._writing = True
         self._last_write_s = self._loop.time()
+        await self._write(message)
+        self._writing = False
+        self._sequence += 1
 
-    def _beat_if_silent(self) -> None:
-        wait_s = self._heartbeat_s - (self._loop.time() - self._last_write_s)
+    def _look(self) -> None:
+        since_s = self._loop.time() - self._last_write_s
+        if self._writing:
+            if since_s >= self._stall_s and self._owner is not None:
+                self._stalled = True
+                self._owner.cancel()
+                return
         # A heartbeat never comes before `started`, which promises to be first.
-        if wait_s <= 0:
-            if self._sequence > 0 and not self._lock.locked():
-                self._beat = self._loop.create_task(self._send_heartbeat())
-            wait_s = self._heartbeat_s
-        self._timer = self._loop.call_later(wait_s, self._beat_if_silent)
+        elif since_s >= self._heartbeat_s and self._sequence > 0:
+            self._beat = self._loop.create_task(self._send_heartbeat())
+        wait_s = self._look_every_s - since_s
+        self._timer = self._loop.call_later(
+            wait_s if wait_s > 0 else self._look_every_s, self._look
+        )
 
     async def _send_heartbeat(self) -> None:
         # A heartbeat that fails tells nothing new: the next event, or the caller's cancellation, says it.
         with contextlib.suppress(Exception):
-            async with self._lock:
-                await self._send(heartbeat_message(self._sequence))
+            await self._send(heartbeat_message(self._sequence))
