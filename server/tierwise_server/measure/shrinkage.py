@@ -19,6 +19,10 @@ from tierwise_server.measure.outcomes import FloatArray, IntArray, UnusableSampl
 POOLED_VARIANCE_TASKS = 15
 """A type's variance of gains counts as if it had seen this many tasks of the pooled kind: five labels may show none."""
 
+PRETENDED_TASKS = 2
+"""One whole gain and one whole loss are added to the pool, after Bonett and Price (2012): no disagreement in a few
+tasks does not prove that there is none."""
+
 COMMON_SPREAD = 0.5
 """How far an option's spread of gains over types is pulled to that of all options: either alone is noisy."""
 
@@ -26,7 +30,7 @@ LEAST_SPREAD = 0.2
 """No option's spread is believed to be less than this part of the common one."""
 
 FLOOR_VARIANCE = 1e-4
-"""Spreads are at least one point of quality (0.01 squared), so that agreement by luck does not forbid to learn."""
+"""Spreads are at least one point of quality (0.01 squared): types that agree by luck may still differ."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,9 +105,9 @@ def _noise(gains: Sequence[FloatArray]) -> FloatArray:
     freedom = np.maximum(sizes - 1, 0.0)
     # Every type counts alike, as in the centre: one large type must not speak for all.
     own = squares / np.maximum(freedom, 1.0)
-    pooled = own[freedom[:, 0] > 0].mean(axis=0) if np.any(freedom > 0) else np.full(1, 0.25)
+    pooled = own.mean(axis=0) + PRETENDED_TASKS / (sizes.sum() + PRETENDED_TASKS)
     mixed = (squares + POOLED_VARIANCE_TASKS * pooled) / (freedom + POOLED_VARIANCE_TASKS)
-    return np.asarray(np.maximum(mixed, FLOOR_VARIANCE) / sizes)
+    return np.asarray(mixed / sizes)
 
 
 def _spread(away: FloatArray, noise: FloatArray, fallback: int) -> FloatArray:
