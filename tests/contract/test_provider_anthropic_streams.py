@@ -93,6 +93,17 @@ async def test_an_error_event_has_its_types_meaning(
     assert (failure.reason, failure.retryable) == (reason, retryable)
 
 
+async def test_a_spend_limit_within_the_stream_is_no_rate_limit() -> None:
+    details = {"error_code": "enforced_spend_limit_reached"}
+    error = streams.event("error", error={"type": "rate_limit_error", "details": details})
+    async with (
+        raw_upstream(response(streams.message_start() + error)) as upstream,
+        provider_at(upstream.base_url) as provider,
+    ):
+        failure = await failure_of(provider)
+    assert (failure.reason, failure.retryable) == (Reason.UPSTREAM_SPEND_LIMIT, False)
+
+
 @pytest.mark.parametrize("at_event", range(8))
 async def test_an_error_event_at_any_place_keeps_the_text_before_it(at_event: int) -> None:
     fault = {"kind": "error_event", "at_event": at_event}

@@ -230,7 +230,7 @@ def _seconds_until(then: str | None, now: str | None) -> float | None:
         wait = email.utils.parsedate_to_datetime(then or "") - email.utils.parsedate_to_datetime(
             now or ""
         )
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return wait.total_seconds()
 

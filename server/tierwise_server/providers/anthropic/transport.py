@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import aiohttp
 import httpx2
@@ -22,8 +23,14 @@ from typing_extensions import override
 if TYPE_CHECKING:
     import ssl
 
-MAX_ERROR_BODY_BYTES: Final = 64 * 1024
-"""How much is read of a body that is no answer: its error object fits many times over."""
+MAX_ERROR_BYTES: Final = 64 * 1024
+"""How much is read of what is no answer: its error object fits many times over."""
+
+MAX_REPLY_BYTES: Final = 4 * 1024 * 1024
+"""How much is read of a reply that is not streamed, such as what the API says of a model."""
+
+# What may wait for a reader that is behind; aiohttp stops reading the socket at twice this.
+_READ_AHEAD_BYTES: Final = 64 * 1024
 
 _LARGE_REQUEST_BYTES: Final = 1024 * 1024
 _KEEP_ALIVE_S: Final = 30.0
@@ -60,26 +67,28 @@ class Body(httpx2.AsyncByteStream):
 
     Args:
         response: what aiohttp received.
-        limit_bytes: ends, as if whole, after about this many; None for no limit.
     """
 
     __slots__ = ("_content", "_left_bytes", "_response")
 
-    def __init__(self, response: aiohttp.ClientResponse, limit_bytes: int | None = None) -> None:
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
         self._content = response.content
-        self._left_bytes = limit_bytes
+        self._left_bytes: float = math.inf
+
+    def limit_to(self, most_bytes: int) -> None:
+        """End the iteration, as if the body were whole, after about this many bytes, or sooner."""
+        self._left_bytes = min(self._left_bytes, most_bytes)
 
     @override
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        chunk = b"" if self._left_bytes is not None and self._left_bytes <= 0 else await self.read()
+        chunk = await self.read() if self._left_bytes > 0 else b""
         if not chunk:
             raise StopAsyncIteration
-        if self._left_bytes is not None:
-            self._left_bytes -= len(chunk)
+        self._left_bytes -= len(chunk)
         return chunk
 
     async def read(self) -> bytes:
@@ -192,6 +201,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(connect=connections.connect_s),
             auto_decompress=False,
+            read_bufsize=_READ_AHEAD_BYTES,
             skip_auto_headers=_NEVER_ADDED,
         )
         return self._session
@@ -234,6 +244,7 @@ class DirectClient(httpx2.AsyncClient):
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         response = await self._direct.handle_async_request(request)
         if not options.get("stream"):
+            cast("Body", response.stream).limit_to(MAX_REPLY_BYTES)
             await response.aread()
         return response
 
@@ -244,14 +255,12 @@ def _url(url: str) -> yarl.URL:
 
 
 def _received(request: httpx2.Request, response: aiohttp.ClientResponse) -> httpx2.Response:
-    is_answer = 200 <= response.status < 300
-    return httpx2.Response(
-        response.status,
-        # Nobody asked for compression; without its name nothing will be inflated.
-        headers=[h for h in response.raw_headers if h[0].lower() != b"content-encoding"],
-        stream=Body(response, None if is_answer else MAX_ERROR_BODY_BYTES),
-        request=request,
-    )
+    body = Body(response)
+    if not 200 <= response.status < 300:
+        body.limit_to(MAX_ERROR_BYTES)
+    # Nobody asked for compression; without its name nothing will be inflated.
+    headers = [h for h in response.raw_headers if h[0].lower() != b"content-encoding"]
+    return httpx2.Response(response.status, headers=headers, stream=body, request=request)
 
 
 def _environment_proxy(url: yarl.URL) -> Proxy | None:

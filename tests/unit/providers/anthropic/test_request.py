@@ -135,6 +135,11 @@ def test_a_draft_and_its_check_mark_the_same_block_for_the_cache() -> None:
     assert str(check).count("cache_control") == 1
 
 
+def test_a_check_of_nothing_marks_nothing() -> None:
+    call = replace(CALL, kind=CallKind.CHECK, cache_prompt=True)
+    assert b"cache_control" not in request_body(call)
+
+
 def test_without_the_wish_nothing_is_marked_for_the_cache() -> None:
     assert b"cache_control" not in request_body(CALL)
 
