@@ -131,7 +131,8 @@ def guarded_rows(data: Graded, n: int, seeds: int, best: str) -> list[Row]:
     pairs = [learned_score(data, n, seed, guard=GUARD) for seed in range(seeds)]
     name = f"LLMRouter, guarded table, {n} labels per type"
     above = 100 * np.array([score - single for score, single in pairs])
-    low, high = np.quantile(above, [0.025, 0.975]).round(6)
+    # Adding 0.0 makes a rounded -0 a plain 0.
+    low, high = np.quantile(above, [0.025, 0.975]).round(6) + 0.0
     worst = Row(
         f"{name}, worst of {seeds} seeds beside the best single model",
         round(float(above.min()), 6),

@@ -6,14 +6,28 @@ little to matter, or is not proven within the tolerance, does not replace the fa
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tierwise_server.measure.bounds import mean_bound
 from tierwise_server.measure.certification import Tolerance, Verdict, certify, tasks_needed
-from tierwise_server.measure.outcomes import Candidate, Outcomes, UnusableSample, losses, play
-from tierwise_server.measure.statistics import Interval, mean_interval, quality_interval, wilson
+from tierwise_server.measure.outcomes import (
+    Candidate,
+    FloatArray,
+    Outcomes,
+    UnusableSample,
+    losses,
+    play,
+)
+from tierwise_server.measure.statistics import (
+    Interval,
+    mean_interval,
+    quality_interval,
+    weighted_mean_interval,
+    wilson,
+)
 
 LEAST_SAVING = 0.02
 """A row must save this share of the strongest tier's cost; less is not worth a second call to go wrong."""
@@ -96,6 +110,42 @@ def measure(outcomes: Outcomes, candidate: Candidate, confidence: float = 0.95) 
         cost.value / strongest if strongest > 0 else 1.0,
         _loss_interval(outcomes, candidate, confidence),
         wilson(int(np.sum(played.climbs > 0)), outcomes.n, confidence),
+    )
+
+
+def measure_table(
+    samples: Sequence[Outcomes],
+    rows: Mapping[str, Candidate],
+    weights: Mapping[str, float] | None = None,
+    confidence: float = 0.95,
+) -> Measured:
+    """Gather what a whole table would have done: every task type under its row, weighted by its share of traffic.
+
+    `weights` are the task types' shares in any unit; None takes the sample's own. The candidate of the result is empty.
+
+    Raises:
+        UnusableSample: a task type has no row or no weight, or a row names a tier that was not measured.
+    """
+    missing = [s.task_type for s in samples if s.task_type not in rows]
+    missing += [s.task_type for s in samples if weights is not None and s.task_type not in weights]
+    if missing or not samples:
+        raise UnusableSample(f"no row or weight for {missing}" if missing else "no sample")
+    share = np.array([s.n if weights is None else weights[s.task_type] for s in samples], float)
+    played = [play(s, rows[s.task_type]) for s in samples]
+    lost = [losses(s, rows[s.task_type]) for s in samples]
+    strongest = [s.cost_nano_usd[:, -1] for s in samples]
+
+    def mean(parts: Sequence[FloatArray]) -> Interval:
+        return weighted_mean_interval(parts, share, confidence)
+
+    cost, dearest = mean([p.cost_nano_usd for p in played]), mean(strongest).value
+    return Measured(
+        Candidate(()),
+        mean([p.quality for p in played]),
+        cost,
+        cost.value / dearest if dearest > 0 else 1.0,
+        mean(lost),
+        mean([(p.climbs > 0).astype(np.float64) for p in played]),
     )
 
 

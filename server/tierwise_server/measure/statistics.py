@@ -5,7 +5,7 @@ Every function is deterministic: what is random is seeded. `confidence` is two-s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -92,9 +92,13 @@ def mean_interval(values: FloatArray, confidence: float = 0.95, *, seed: int = 0
         raise UnusableSample("no values to average")
     rng = np.random.default_rng(seed)
     value = float(np.mean(values))
-    samples = np.concatenate([_resampled_means(rng, values, draws) for draws in _batches(n)])
+    samples = _all_resampled_means(rng, values)
     left_out = (np.sum(values) - values) / (n - 1) if n > 1 else values
     return _bca(value, samples, left_out, n, confidence)
+
+
+def _all_resampled_means(rng: np.random.Generator, values: FloatArray) -> FloatArray:
+    return np.concatenate([_resampled_means(rng, values, draws) for draws in _batches(len(values))])
 
 
 def _resampled_means(rng: np.random.Generator, values: FloatArray, draws: int) -> FloatArray:
@@ -106,6 +110,32 @@ def _batches(n: int) -> list[int]:
     """Split the draws so that no batch indexes more than about BATCH_CELLS cells at once."""
     size = max(1, min(DRAWS, BATCH_CELLS // n))
     return [min(size, DRAWS - start) for start in range(0, DRAWS, size)]
+
+
+def weighted_mean_interval(
+    parts: Sequence[FloatArray],
+    weights: FloatArray,
+    confidence: float = 0.95,
+    *,
+    seed: int = 0,
+) -> Interval:
+    """Bound the weighted mean of parts (task types) that were sampled apart, by the stratified percentile bootstrap.
+
+    Weights are the parts' shares of the traffic, in any unit. A part of few tasks makes the interval a little short.
+
+    Raises:
+        UnusableSample: a part is empty, or the weights do not fit.
+    """
+    if len(parts) != len(weights) or not len(parts) or any(len(part) == 0 for part in parts):
+        raise UnusableSample("every part needs values and a weight")
+    shares = weights / weights.sum()
+    rng = np.random.default_rng(seed)
+    value = float(sum(share * part.mean() for share, part in zip(shares, parts, strict=True)))
+    samples = np.zeros(DRAWS)
+    for share, part in zip(shares, parts, strict=True):
+        samples += share * _all_resampled_means(rng, part)
+    low, high = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(value, float(low), float(high), sum(map(len, parts)), confidence)
 
 
 def quantile_interval(values: FloatArray, q: float, confidence: float = 0.95) -> Interval:

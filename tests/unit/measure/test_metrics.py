@@ -75,6 +75,10 @@ def test_cpt_is_all_calls_where_the_target_is_never_reached() -> None:
     assert cpt(routing_curve(RIGHT_ORDER, WEAK, STRONG, bins=4), 1.5) == 1.0
 
 
+def test_cpt_is_no_call_where_nothing_need_be_gained() -> None:
+    assert cpt(routing_curve(RIGHT_ORDER, WEAK, STRONG, bins=4), 0.0) == 0.0
+
+
 def test_hull_drops_what_a_mix_of_others_beats() -> None:
     cost, quality = convex_hull(
         np.array([1.0, 2.0, 1.5, 3.0, 1.0]), np.array([0.2, 0.6, 0.3, 0.5, 0.1])

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.measure.samples import drawn_pair, outcomes
 from tierwise_server.measure.certification import Tolerance
 from tierwise_server.measure.outcomes import Candidate, UnusableSample
-from tierwise_server.measure.policy import dominated_tiers, measure, propose
+from tierwise_server.measure.policy import dominated_tiers, measure, measure_table, propose
 
 NAN = float("nan")
 CHEAP, STRONG = Candidate(("frontier",)), Candidate(("reasoning",))
@@ -96,6 +96,29 @@ def test_measured_intervals_hold_their_values() -> None:
         assert interval.n == 100
     assert measured.escalation.value == 0.0
     assert measure(sample, STRONG).loss.high == 0.0
+
+
+def test_a_table_is_measured_by_the_traffic_of_its_types() -> None:
+    easy = outcomes([[1.0, 1.0]] * 10, task_type="easy")
+    hard = outcomes([[0.0, 1.0]] * 30, task_type="hard")
+    rows = {"easy": CHEAP, "hard": STRONG}
+    by_sample = measure_table([easy, hard], rows)
+    assert by_sample.cost_nano_usd.value == pytest.approx((10 * 3 + 30 * 10) / 40)
+    assert by_sample.loss.value == 0.0
+    by_traffic = measure_table([easy, hard], rows, {"easy": 9, "hard": 1})
+    assert by_traffic.cost_nano_usd.value == pytest.approx(3.7)
+    assert by_traffic.cost_share == pytest.approx(0.37)
+    assert measure_table([hard], {"hard": CHEAP}).loss.value == 1.0
+
+
+def test_a_table_needs_a_row_and_a_weight_for_every_type() -> None:
+    sample = outcomes(np.ones((5, 2)))
+    with pytest.raises(UnusableSample, match="no row or weight"):
+        measure_table([sample], {})
+    with pytest.raises(UnusableSample, match="no row or weight"):
+        measure_table([sample], {"answer_faq": CHEAP}, {})
+    with pytest.raises(UnusableSample, match="no sample"):
+        measure_table([], {})
 
 
 def test_a_fallback_must_have_been_measured() -> None:

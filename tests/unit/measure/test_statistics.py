@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy.stats import binom
 
-from tierwise_server.measure.outcomes import UnusableSample
+from tierwise_server.measure.outcomes import IntArray, UnusableSample
 from tierwise_server.measure.statistics import (
     Interval,
     bootstrap,
     mean_interval,
     quality_interval,
     quantile_interval,
+    weighted_mean_interval,
     wilson,
 )
 
@@ -132,7 +135,7 @@ def test_stratified_bootstrap_keeps_every_stratum_at_its_size() -> None:
     values = np.repeat([0.0, 10.0], [20, 30])
     strata = np.repeat([0, 1], [20, 30])
 
-    def mean(rows: np.ndarray) -> float:
+    def mean(rows: IntArray) -> float:
         return float(values[rows].mean())
 
     held = bootstrap(mean, 50, strata=strata, draws=200)
@@ -144,7 +147,7 @@ def test_clustered_bootstrap_does_not_take_repeats_for_evidence() -> None:
     once = np.random.default_rng(7).normal(0.0, 1.0, 25)
     tenfold, cluster = np.repeat(once, 10), np.repeat(np.arange(25), 10)
 
-    def mean(rows: np.ndarray) -> float:
+    def mean(rows: IntArray) -> float:
         return float(tenfold[rows].mean())
 
     clustered = bootstrap(mean, 250, clusters=cluster, draws=1_000)
@@ -153,10 +156,48 @@ def test_clustered_bootstrap_does_not_take_repeats_for_evidence() -> None:
     assert clustered.high - clustered.low == pytest.approx(single.high - single.low, rel=0.15)
 
 
-@pytest.mark.parametrize("empty", [mean_interval, quality_interval])
-def test_intervals_need_values(empty: object) -> None:
+def test_weighted_mean_covers_types_that_were_sampled_apart() -> None:
+    rng = np.random.default_rng(9)
+    shares, skills = np.array([0.5, 0.3, 0.2]), np.array([0.9, 0.5, 0.2])
+    held = 0
+    for seed in range(TRIALS):
+        parts = [(rng.random(40) < skill).astype(np.float64) for skill in skills]
+        held += covers(
+            weighted_mean_interval(parts, 10 * shares, seed=seed), float(shares @ skills)
+        )
+    assert 0.91 <= held / TRIALS <= 0.98
+
+
+def test_weighted_mean_needs_a_weight_for_every_part() -> None:
+    with pytest.raises(UnusableSample, match="a weight"):
+        weighted_mean_interval([np.ones(3)], np.ones(2))
+    with pytest.raises(UnusableSample, match="a weight"):
+        weighted_mean_interval([np.ones(3), np.zeros(0)], np.ones(2))
+
+
+def distinct(rows: IntArray) -> float:
+    return float(len(np.unique(rows)))
+
+
+def test_a_statistic_that_resampling_only_lowers_gets_the_percentile_interval() -> None:
+    # Twenty draws of twenty rows practically never hit every row: BCa has no bias to correct by.
+    interval = bootstrap(distinct, 20)
+    assert interval.value == 20.0
+    assert interval.low < interval.high < 20.0
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        lambda: mean_interval(np.zeros(0)),
+        lambda: quality_interval(np.zeros(0)),
+        lambda: quantile_interval(np.zeros(0), 0.5),
+        lambda: bootstrap(distinct, 0),
+    ],
+)
+def test_intervals_need_values(empty: Callable[[], Interval]) -> None:
     with pytest.raises(UnusableSample):
-        empty(np.zeros(0))  # type: ignore[operator]  # both are functions of an array
+        empty()
 
 
 def test_an_interval_shows_its_n() -> None:
