@@ -5,7 +5,8 @@
     ├── IllegalEvent            (core/cascade.py) the engine broke the cascade's rules: a fault of ours
     └── RequestError            a request fails; carries a Reason
         ├── InvalidRequest      the caller's fault; names the field
-        ├── BudgetExceeded      the request's cost cap or budget cannot pay
+        ├── BudgetExceeded      the request's cost cap or a budget cannot pay
+        ├── LedgerUnavailable   the ledger cannot record, so nothing may be spent
         ├── UpstreamError       a model provider failed one call
         └── RequestFailed       (core/account.py) a request that had begun ended without an answer;
                                 carries its summary
@@ -100,15 +101,34 @@ class InvalidRequest(RequestError):
 
 
 class BudgetExceeded(RequestError):
-    """The next call's worst case, `needed_nano_usd`, exceeds what may still be spent, `left_nano_usd`."""
+    """The next call's worst case, `needed_nano_usd`, exceeds what may still be spent, `left_nano_usd`.
 
-    def __init__(self, *, needed_nano_usd: int, left_nano_usd: int) -> None:
+    `subject` names the limit: the request's own field, or a budget such as "budget.key.day".
+    """
+
+    def __init__(
+        self,
+        *,
+        needed_nano_usd: int,
+        left_nano_usd: int,
+        subject: str = "routing.max_cost_nano_usd",
+    ) -> None:
         super().__init__(
             Reason.BUDGET_EXCEEDED,
             f"the call may cost up to {needed_nano_usd} nano-USD and {left_nano_usd} nano-USD are left",
         )
         self.needed_nano_usd = needed_nano_usd
         self.left_nano_usd = left_nano_usd
+        self.subject = subject
+
+
+class LedgerUnavailable(RequestError):
+    """The ledger cannot record now, so nothing may be spent. Nothing was; asking again later may help."""
+
+    def __init__(
+        self, message: str = "the ledger is unavailable", *, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(Reason.LEDGER_UNAVAILABLE, message, retry_after_s=retry_after_s)
 
 
 class UpstreamError(RequestError):
