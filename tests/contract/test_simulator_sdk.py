@@ -13,7 +13,9 @@ import httpx2
 import pytest
 from anthropic import AsyncAnthropic
 
+from tierwise_server.errors import ConfigurationError
 from tierwise_server.simulator import (
+    Script,
     Simulator,
     SimulatorOptions,
     estimate_tokens,
@@ -134,6 +136,12 @@ async def test_models_are_listed_page_by_page_without_retired_ones(client: Async
     assert [model.id for model in page.data] == ids[2:4]
     retired = [model async for model in client.models.list(lifecycle=["retired"])]
     assert [model.lifecycle for model in retired] == ["retired"]
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "few"])
+async def test_a_page_has_a_sensible_size(client: AsyncAnthropic, limit: str) -> None:
+    with pytest.raises(anthropic.BadRequestError):
+        await client.models.list(extra_query={"limit": limit})
 
 
 async def test_a_model_tells_its_limits_and_what_it_takes(client: AsyncAnthropic) -> None:
@@ -294,6 +302,22 @@ async def test_the_journal_is_served_and_reset_over_http(
         assert entry == simulator.journal[0].as_json()
         assert (await http.post("/simulator/reset")).status_code == 204
         assert (await http.get("/simulator/journal")).json() == {"entries": []}
+
+
+async def test_another_script_may_take_over(simulator: Simulator, client: AsyncAnthropic) -> None:
+    before = await client.messages.create(**asking("This is [hard]."))
+    with pytest.raises(ConfigurationError):
+        simulator.use({"rules": "none"})
+    assert (await client.messages.create(**asking("This is [hard]."))).content == before.content
+    simulator.use(Script.from_toml('rules = [{answer = "New."}]'))
+    after = await client.messages.create(**asking("This is [hard]."))
+    assert after.content[0].to_dict()["text"] == "New."
+    assert len(simulator.journal) == 3
+
+
+async def test_stopping_twice_is_stopping_once(simulator: Simulator) -> None:
+    await simulator.stop()
+    await simulator.stop()
 
 
 async def test_a_reset_simulator_repeats_itself(

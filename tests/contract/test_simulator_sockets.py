@@ -272,3 +272,33 @@ async def test_the_same_seed_and_requests_give_the_same_bytes() -> None:
     assert await bodies(7) == first
     assert len(set(first)) == 4
     assert not set(await bodies(8)) & set(first)
+
+
+async def test_a_reset_waits_for_a_slow_reader_to_have_every_byte(simulator: Simulator) -> None:
+    simulator.use({"rules": [{"words": 200_000, "deltas": 4}]})
+    body = {**STREAM, "model": "claude-sonnet-4-6", "max_tokens": 128_000}
+    whole = (await exchange(simulator.base_url, body)).body
+    assert len(whole) > 500_000
+    simulator.reset()
+    answer = await exchange(simulator.base_url, body, kind="reset", at_byte=len(whole))
+    assert answer.reset
+    assert answer.body == whole
+
+
+async def test_a_client_that_leaves_amid_a_large_write_is_noticed(simulator: Simulator) -> None:
+    fault: dict[str, Any] = {"kind": "oversized_event", "size_bytes": 64 << 20, "at_event": 0}
+    await leave_after(simulator.base_url, STREAM, b"text/event-stream", **fault)
+    async with asyncio.timeout(10):
+        await simulator.journal.settled()
+    assert simulator.journal[-1].outcome == "client_left"
+
+
+@pytest.mark.parametrize("kind", ["invalid_json", "cut"])
+async def test_counting_breaks_like_any_body(simulator: Simulator, kind: str) -> None:
+    body = {key: STREAM[key] for key in ("model", "messages")}
+    more: dict[str, Any] = {"at_byte": 5} if kind == "cut" else {}
+    path = "/v1/messages/count_tokens"
+    answer = await exchange(simulator.base_url, body, path=path, kind=kind, **more)
+    assert (answer.status, simulator.journal[-1].kind) == (200, "count_tokens")
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(answer.body)

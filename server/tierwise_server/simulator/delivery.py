@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
 import struct
+import sys
+import termios
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Final
 
@@ -16,6 +19,9 @@ from tierwise_server.simulator.replies import Ending, Reply, Step
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 """SO_LINGER on, for no time: close() then sends RST."""
 _FLUSH_POLL_S: Final = 0.001
+_INT: Final = struct.Struct("i")
+_KERNEL_TELLS: Final = sys.platform == "linux"
+"""There TIOCOUTQ on a TCP socket counts bytes that the peer has not acknowledged (tcp(7))."""
 
 
 async def deliver(
@@ -117,9 +123,19 @@ async def _break(request: web.Request, ending: Ending) -> None:
     if ending is not Ending.RESET:
         transport.close()
         return
-    # RST throws away what is still buffered, and a transport tells nobody when its buffer is empty.
-    while transport.get_write_buffer_size() and not transport.is_closing():  # noqa: ASYNC110 - see above
-        await asyncio.sleep(_FLUSH_POLL_S)
     connection = transport.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
-    transport.abort()
+    # RST throws away what is not sent yet, and nobody is told when the last byte has left.
+    while not transport.is_closing() and _unsent_bytes(transport, connection):  # noqa: ASYNC110
+        await asyncio.sleep(_FLUSH_POLL_S)
+    if not transport.is_closing():
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        transport.abort()
+
+
+def _unsent_bytes(transport: asyncio.WriteTransport, connection: socket.socket) -> int:
+    """Bytes the peer has not taken: in the transport and, where the system tells, in the kernel."""
+    buffered = transport.get_write_buffer_size()
+    if buffered or not _KERNEL_TELLS:
+        return buffered
+    told = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(_INT.size))
+    return int(_INT.unpack(told)[0])

@@ -111,6 +111,11 @@ def test_the_first_stop_sequence_in_the_text_ends_it() -> None:
     assert (written.stop_reason, written.stop_sequence) == ("stop_sequence", "two")
 
 
+def test_stop_sequences_that_do_not_come_change_nothing() -> None:
+    written = answer(a_request(stop_sequences=["nine"]), answer="one two")
+    assert (text(written), written.stop_reason) == ("one two", "end_turn")
+
+
 def test_a_model_thinks_only_when_asked_unless_it_does_by_default() -> None:
     assert answer(a_request(model=SONNET)).thinking_tokens == 0
     assert answer(a_request(model=SONNET, thinking={"type": "adaptive"})).thinking_tokens > 0
@@ -138,6 +143,7 @@ def test_thinking_text_is_shown_or_left_out_but_always_counted() -> None:
 
 
 def test_thinking_keeps_to_its_budget_and_uses_up_max_tokens() -> None:
+    assert 0 < answer(a_request(thinking=BUDGET)).thinking_tokens <= 1024
     assert answer(a_request(thinking=BUDGET), thinking_tokens=3000).thinking_tokens == 3000
     cut = answer(a_request(thinking=BUDGET, max_tokens=1025), thinking_tokens=3000)
     assert (cut.thinking_tokens, cut.content.text) == (1025, ())

@@ -59,6 +59,12 @@ def test_images_and_tools_are_counted() -> None:
     assert request.input_tokens == tool_tokens + (1 + 4) + 1600
 
 
+def test_thinking_of_earlier_turns_is_not_counted() -> None:
+    blocks = [{"type": "thinking", "thinking": "x" * 400}, {"type": "text", "text": "1234"}]
+    turns = [user("1234"), {"role": "assistant", "content": blocks}, user("1234")]
+    assert a_request(messages=turns).input_tokens == 3 * (1 + 4)
+
+
 def block(text: str, tokens: int, ttl: str = "") -> PromptBlock:
     return PromptBlock(text.encode(), tokens, ttl)
 

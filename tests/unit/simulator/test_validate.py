@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from tests.unit.simulator.bodies import (
     user,
 )
 from tierwise_server.simulator.api_errors import ApiError
+from tierwise_server.simulator.models import Catalogue
 from tierwise_server.simulator.validate import check_body, check_length, parse_body
 
 TEXT_BLOCK = {"type": "text", "text": "hi"}
@@ -160,6 +162,12 @@ def test_a_body_that_is_no_json_object_is_refused(raw: bytes) -> None:
 def test_counting_needs_no_max_tokens_and_takes_none() -> None:
     assert check_body(without("max_tokens"), CATALOGUE, counting=True).id == HAIKU
     assert "max_tokens: Extra inputs" in refusal(a_body(), counting=True).message
+
+
+def test_a_model_without_structured_outputs_refuses_a_schema() -> None:
+    plain = Catalogue([replace(model, takes_schema=False) for model in CATALOGUE])
+    with pytest.raises(ApiError, match="does not support structured outputs"):
+        check_body(a_body(output_config=as_schema(SCORE_SCHEMA)), plain)
 
 
 def test_more_than_four_cache_marks_are_refused() -> None:
