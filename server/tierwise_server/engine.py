@@ -135,6 +135,7 @@ class _Run:
     check: stream.CheckFinished | None = None
     first_text_s: float | None = None
     failure: RequestError | None = None
+    shortage: RequestError | None = None
     summary: Summary | None = None
     reason: Reason | None = Reason.CANCELLED
 
@@ -154,7 +155,8 @@ class _Run:
     def failed(self, reason: Reason) -> RequestError:
         """The error to end with: the plain one while nothing was spent, else one that carries the summary."""
         self.reason = reason
-        cause = self.failure if self.failure is not None and self.failure.reason is reason else None
+        causes = (self.failure, self.shortage)
+        cause = next((c for c in causes if c is not None and c.reason is reason), None)
         message = cause.message if cause else _MESSAGES.get(reason, "the request failed")
         retry_after_s = cause.retry_after_s if cause else None
         if not self.begun:
@@ -198,12 +200,12 @@ class _Run:
             return cascade.Granted()
         needed = self._worst_case_nano_usd(call)
         if needed is None:
-            self.failure = RequestError(Reason.UNPRICED_MODEL, _MESSAGES[Reason.UNPRICED_MODEL])
+            self.shortage = RequestError(Reason.UNPRICED_MODEL, _MESSAGES[Reason.UNPRICED_MODEL])
             return cascade.Denied(Reason.UNPRICED_MODEL)
         spent = total(record.cost for record in self.records if record.usage is not None)
         left = cap - (spent.total_nano_usd if spent else 0)
         if needed > left:
-            self.failure = BudgetExceeded(needed_nano_usd=needed, left_nano_usd=left)
+            self.shortage = BudgetExceeded(needed_nano_usd=needed, left_nano_usd=left)
             return cascade.Denied(Reason.BUDGET_EXCEEDED)
         return cascade.Granted()
 
@@ -253,7 +255,8 @@ class _Run:
         record = self._close(tally, CallStatus.COMPLETED)
         await self._emit(stream.AttemptFinished(record))
         assert record.finish_reason is not None  # noqa: S101 - the provider's promise: Completed came
-        return cascade.Answered(record.finish_reason, empty=not tally.pieces)
+        blank = all(piece.isspace() for piece in tally.pieces)
+        return cascade.Answered(record.finish_reason, empty=blank)
 
     async def _check(self, call: cascade.Call) -> cascade.Event:
         self.observer.observe(stream.CheckStarted(call))

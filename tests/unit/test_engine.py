@@ -172,6 +172,7 @@ async def test_engine_live_accepted_draft_is_sent_once() -> None:
         (answer("x", finish_reason=FinishReason.LENGTH), (), EscalationReason.INCOMPLETE),
         (answer("x", finish_reason=FinishReason.REFUSAL), (), EscalationReason.INCOMPLETE),
         (answer(""), (), EscalationReason.INCOMPLETE),
+        (answer(" \n"), (), EscalationReason.INCOMPLETE),
         ((UpstreamError(Reason.UPSTREAM_OVERLOADED, "busy"),), (), EscalationReason.ATTEMPT_FAILED),
         ((UpstreamError(Reason.CONTEXT_TOO_LONG, "long"),), (), EscalationReason.CONTEXT_TOO_LONG),
     ],
@@ -384,3 +385,18 @@ async def test_engine_completed_without_text_is_an_empty_answer() -> None:
     summary = await engine.generate(a_task("classify_intent"), heard, heard)
     assert heard.answer_text == ""
     assert summary.first_text_s is None
+
+
+async def test_engine_denied_climb_keeps_what_the_provider_said() -> None:
+    busy = UpstreamError(
+        Reason.UPSTREAM_OVERLOADED, "the provider is overloaded", retry_after_s=7.0
+    )
+    engine, _ = an_engine(script((busy,)))
+    options = GenerationOptions(max_output_tokens=100)
+    routing = RoutingOptions(max_cost_nano_usd=600_000)
+    heard = Heard()
+    with pytest.raises(RequestFailed) as failure:
+        await engine.generate(climbing(generation=options, routing=routing), heard, heard)
+    assert failure.value.reason is Reason.UPSTREAM_OVERLOADED
+    assert failure.value.message == "the provider is overloaded"
+    assert failure.value.retry_after_s == 7.0
