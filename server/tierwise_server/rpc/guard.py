@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import grpc
 import structlog
 from google.protobuf.message import DecodeError
-from grpc_status import rpc_status
 
 from tierwise_server.errors import Fault, InvalidRequest, Reason, RequestError
-from tierwise_server.rpc.status import CODES, status_of
+from tierwise_server.rpc.status import CODES, status_of, trailers_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -126,9 +125,7 @@ class Guard:
 
     async def _abort(self, rpc: Rpc, error: RequestError) -> NoReturn:
         _close(rpc, CODES[error.reason].name, error.reason.name)
-        status = rpc_status.to_status(status_of(error, rpc.request_id))
-        await rpc.context.abort_with_status(status)
-        raise AssertionError("abort raises")
+        await _send(rpc.context, error, rpc.request_id)
 
 
 class Unimplemented(grpc.GenericRpcHandler):
@@ -141,8 +138,7 @@ class Unimplemented(grpc.GenericRpcHandler):
         """Handle any method at all."""
 
         async def handle(_: AsyncIterator[bytes], context: Context) -> None:
-            status = rpc_status.to_status(status_of(_NO_METHOD, ""))
-            await context.abort_with_status(status)
+            await _send(context, _NO_METHOD, "")
 
         return grpc.stream_stream_rpc_method_handler(handle)
 
@@ -157,6 +153,12 @@ def _is_cancelled() -> bool:
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+async def _send(context: Context, error: RequestError, request_id: str) -> NoReturn:
+    status = status_of(error, request_id)
+    await context.abort(CODES[error.reason], status.message, trailers_of(status, request_id))
+    raise AssertionError("abort raises")
 
 
 def _parse(request_type: type[Q], raw: bytes) -> Q:

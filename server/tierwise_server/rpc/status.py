@@ -1,19 +1,21 @@
 """The one table from Reason to gRPC status, and the details that go with it.
 
 Every non-OK status the server sends is made here: an ErrorInfo always, BadRequest, QuotaFailure and RetryInfo where
-they apply, and the GenerationSummary when money was spent. Details stay under 4 KiB, because trailers above 8 KiB may
-replace the status on the way (measured: grpcio turns a 17 kB trailer into RESOURCE_EXHAUSTED).
+they apply, and the GenerationSummary when money was spent; one that is too long leaves its calls out and keeps the
+totals. Details stay under 4 KiB and the text under 512 bytes, because trailers above 8 KiB, where details grow by a
+third and text up to threefold, may replace the status on the way (measured: grpcio makes some of 10 kB and all of
+17 kB RESOURCE_EXHAUSTED).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 
+from tierwise.v1 import accounting_pb2
 from tierwise_server.core.account import RequestFailed
 from tierwise_server.errors import BudgetExceeded, InvalidRequest, Reason, RequestError
 from tierwise_server.rpc.responses import summary_message
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 DOMAIN = "tierwise"
 MOST_DETAIL_BYTES = 4096
 MOST_FIELD_VIOLATIONS = 16
-LONGEST_MESSAGE = 512
+MOST_MESSAGE_BYTES = 512
+MOST_DESCRIPTION_BYTES = 128
 
 CODES: dict[Reason, StatusCode] = {
     Reason.INVALID_REQUEST: StatusCode.INVALID_ARGUMENT,
@@ -64,15 +67,36 @@ CODES: dict[Reason, StatusCode] = {
 def status_of(error: RequestError, request_id: str) -> status_pb2.Status:
     """Make the whole status of a failure, with its details."""
     code: int = CODES[error.reason].value[0]
-    status = status_pb2.Status(code=code, message=error.message[:LONGEST_MESSAGE])
+    status = status_pb2.Status(code=code, message=_cut(error.message, MOST_MESSAGE_BYTES))
     metadata = {"request_id": request_id} if request_id else {}
     info = error_details_pb2.ErrorInfo(reason=error.reason.name, domain=DOMAIN, metadata=metadata)
-    status.details.append(_packed(info))
-    for detail in _details(error):
-        packed = _packed(detail)
-        if status.ByteSize() + packed.ByteSize() <= MOST_DETAIL_BYTES:
-            status.details.append(packed)
+    for detail in (info, *_details(error)):
+        if not _add(status, detail) and isinstance(detail, accounting_pb2.GenerationSummary):
+            del detail.calls[:]
+            _add(status, detail)
     return status
+
+
+def trailers_of(status: status_pb2.Status, request_id: str) -> tuple[tuple[str, str | bytes], ...]:
+    """Make the trailing metadata that carries a status's details."""
+    packed: tuple[tuple[str, str | bytes], ...] = (
+        ("grpc-status-details-bin", status.SerializeToString()),
+    )
+    return (*packed, ("x-request-id", request_id)) if request_id else packed
+
+
+def _add(status: status_pb2.Status, detail: Message) -> bool:
+    """Add a detail; False, and nothing added, where it does not fit."""
+    status.details.add().Pack(detail)
+    if status.ByteSize() <= MOST_DETAIL_BYTES:
+        return True
+    del status.details[-1]
+    return False
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    """Keep the characters that fit; half of a surrogate pair, which no message can hold, becomes a question mark."""
+    return text.encode("utf-8", "replace")[:most_bytes].decode("utf-8", "ignore")
 
 
 def _details(error: RequestError) -> list[Message]:
@@ -95,7 +119,10 @@ def _bad_request(error: InvalidRequest) -> error_details_pb2.BadRequest:
     violation = error_details_pb2.BadRequest.FieldViolation
     faults = error.faults[:MOST_FIELD_VIOLATIONS]
     return error_details_pb2.BadRequest(
-        field_violations=[violation(field=f.path, description=f.message[:128]) for f in faults]
+        field_violations=[
+            violation(field=f.path, description=_cut(f.message, MOST_DESCRIPTION_BYTES))
+            for f in faults
+        ]
     )
 
 
@@ -104,9 +131,3 @@ def _quota_failure(error: BudgetExceeded) -> error_details_pb2.QuotaFailure:
         subject="routing.max_cost_nano_usd", description=error.message
     )
     return error_details_pb2.QuotaFailure(violations=[violation])
-
-
-def _packed(message: Message) -> Any:
-    packed = Any()
-    packed.Pack(message)
-    return packed
