@@ -27,6 +27,8 @@ REASON_OF_STATUS = {
     500: Reason.UPSTREAM_UNAVAILABLE,
     529: Reason.UPSTREAM_OVERLOADED,
 }
+HARMLESS = ("slow_drip", "usage")
+"""Faults that leave an answer whole."""
 WORTH_ANOTHER_TRY = (429, 500, 529)
 FINISH_OF_STOP = {
     "end_turn": FinishReason.STOP,
@@ -94,7 +96,7 @@ class Upstream:
         return fault.status in WORTH_ANOTHER_TRY and advised_s < self._longest_wait_s
 
     def _deed(self, call: Call, rule: Rule, tries: int) -> Deed:
-        if rule.fault is None or rule.fault.kind == "slow_drip":
+        if rule.fault is None or rule.fault.kind in HARMLESS:
             text = self._text(rule, call)
             return Deed(self._answered(call, rule, text), tries, text)
         if rule.fault.kind == "hang":
