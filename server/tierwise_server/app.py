@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from tierwise_server.config import Config
+    from tierwise_server.core.model_facts import ModelFacts
     from tierwise_server.providers.base import Provider
 
 log = structlog.get_logger("tierwise.app")
@@ -98,6 +99,35 @@ def providers_of(config: Config, environ: Mapping[str, str]) -> dict[str, Provid
     Raises:
         ConfigurationError: there is no key.
     """
+    retry = config.upstream.retry
+    policy = RetryPolicy(
+        most_tries=retry.max_tries,
+        first_wait_s=retry.base_delay_s,
+        longest_wait_s=retry.max_delay_s,
+    )
+    return {"anthropic": RetryingProvider(anthropic_of(config, environ), policy)}
+
+
+async def list_models(config: Config, environ: Mapping[str, str]) -> tuple[ModelFacts, ...]:
+    """Ask the provider what it says of the models that fill the tiers. Spends no money.
+
+    Raises:
+        ConfigurationError: there is no key.
+        UpstreamError: the provider could not be asked.
+    """
+    provider = anthropic_of(config, environ)
+    try:
+        return await provider.model_facts(*{tier.model.id for tier in config.routing_table().tiers})
+    finally:
+        await provider.aclose()
+
+
+def anthropic_of(config: Config, environ: Mapping[str, str]) -> AnthropicProvider:
+    """Make the Anthropic provider, one try per call. Opens no connection yet.
+
+    Raises:
+        ConfigurationError: there is no key.
+    """
     upstream = config.upstream
     base_url = upstream.anthropic.base_url
     key = config.secrets(environ).anthropic_api_key.get_secret_value()
@@ -112,15 +142,7 @@ def providers_of(config: Config, environ: Mapping[str, str]) -> dict[str, Provid
         no_progress_s=upstream.progress_timeout_s,
         total_s=config.server.max_request_s,
     )
-    policy = RetryPolicy(
-        most_tries=upstream.retry.max_tries,
-        first_wait_s=upstream.retry.base_delay_s,
-        longest_wait_s=upstream.retry.max_delay_s,
-    )
-    anthropic = AnthropicProvider(
-        key, base_url=base_url, connections=connections, patience=patience
-    )
-    return {"anthropic": RetryingProvider(anthropic, policy)}
+    return AnthropicProvider(key, base_url=base_url, connections=connections, patience=patience)
 
 
 def engine_settings(config: Config) -> EngineSettings:
