@@ -89,6 +89,9 @@ func (e *TierwiseError) Error() string {
 	return text
 }
 
+// StatusName returns the gRPC status as the contract and the spans write it, e.g. "RESOURCE_EXHAUSTED".
+func (e *TierwiseError) StatusName() string { return statusName(e.Status) }
+
 // Unwrap returns the context's error where the status stands for one.
 func (e *TierwiseError) Unwrap() error {
 	switch e.Status {
