@@ -90,11 +90,23 @@ format: setup $(CODEGEN)/.stamp ## Format Python and proto, and sort imports
 # --- check ---------------------------------------------------------------------------------------
 
 .PHONY: check
-check: check-code ## Everything that decides a change; CI runs this
+check: check-code check-clients ## Everything that decides a change; CI runs this
 	$(MAKE) test
 
 .PHONY: check-code
 check-code: format-check lint types imports proto generate-check ## All of check but the tests
+
+# One target for each language but Python; one whose toolchain is missing says so, and fails in CI only.
+.PHONY: check-clients
+check-clients: check-go ## Check and test the clients in other languages with their own tools
+
+.PHONY: check-go
+check-go:
+	tools/check_go.sh
+
+.PHONY: interop
+interop: setup ## Play tests/cases through the client of every language; writes build/interop.json
+	$(BIN)/python -m pytest tests/interop/suite.py $(ARGS)
 
 .PHONY: format-check
 format-check: setup

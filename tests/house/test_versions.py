@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 import tierwise_client
 import tierwise_server
 from tests.house.tree import ROOT, pyproject
 
+# Where a file of another language names our own version.
+ELSEWHERE = {
+    "client/go/version.go": r'^const Version = "(.*)"$',
+    "client/go/go.mod": r"^\ttierwise\.dev/proto v(\S+)$",
+    "tests/interop/drivers/go/go.mod": r"^\ttierwise\.dev/\w+ v(\S+)$",
+    "go.work": r"^\ttierwise\.dev/\w+ v(\S+) =>",
+}
 HEADING = re.compile(r"^## \[(\d+\.\d+\.\d+\S*)\] - (?:Unreleased|\d{4}-\d\d-\d\d)$", re.MULTILINE)
 
 
@@ -24,3 +33,9 @@ def test_every_place_names_the_same_version() -> None:
     assert newest_in_changelog() == version
     assert tierwise_client.__version__ == version
     assert tierwise_server.__version__ == version
+
+
+@pytest.mark.parametrize(("name", "pattern"), ELSEWHERE.items())
+def test_every_language_names_the_same_version(name: str, pattern: str) -> None:
+    named = re.findall(pattern, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(named) == {pyproject()["project"]["version"]}
