@@ -1,0 +1,1 @@
+"""Every language's client against the same cases (README.md)."""
