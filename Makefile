@@ -105,8 +105,9 @@ check-go:
 	tools/check_go.sh
 
 .PHONY: interop
-interop: setup ## Play tests/cases through the client of every language; writes build/interop.json
+interop: setup ## Play tests/cases through the client of every language; writes build/interop.json and the table in client/README.md
 	$(BIN)/python -m pytest tests/interop/suite_*.py $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m tests.interop.page)
 
 .PHONY: format-check
 format-check: setup
