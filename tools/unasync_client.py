@@ -30,7 +30,9 @@ class Rule(NamedTuple):
 RULES = (
     Rule(r"tierwise_client\._async", "tierwise_client._sync"),
     Rule(r"tierwise_client\._async_transport", "tierwise_client._sync_transport"),
-    Rule(r"The async client, and the source from which the sync one is generated", "The sync client"),
+    Rule(
+        r"The async client, and the source from which the sync one is generated", "The sync client"
+    ),
     Rule(r"async def", "def"),
     Rule(r"async with", "with"),
     Rule(r"async for", "for"),
