@@ -66,7 +66,7 @@ LANGUAGES: Final = (
     Language(
         "go",
         run=(BUILT / "go",),
-        build=(("go", "build", "-C", DRIVERS / "go", "-o", BUILT / "go", "."),),
+        build=(("go", "build", "-C", DRIVERS / "go", "-buildvcs=false", "-o", BUILT / "go", "."),),
         needs="go",
         comes_with="Go 1.26 or newer (Debian: golang-go)",
     ),
