@@ -97,7 +97,7 @@ class Engine:
         Raises:
             InvalidRequest: nothing was emitted and nothing spent.
             RequestError: the first call could not be afforded or the deadline had passed; the same.
-            RequestFailed: the request began and has no answer; carries the summary.
+            RequestFailed: the request began and has no answer; carries the summary. A fault of ours is its cause.
         """
         plan = decide(self.table, task)
         limit = self.settings.max_request_s
@@ -108,12 +108,12 @@ class Engine:
                 return await run.to_end()
         except TimeoutError:
             raise run.failed(Reason.DEADLINE_EXCEEDED) from None
+        except RequestFailed:
+            raise
         except RequestError as error:
-            run.reason = error.reason
-            raise
-        except Exception:
-            run.reason = Reason.INTERNAL
-            raise
+            raise run.ended_by(error) from None
+        except Exception as error:
+            raise run.failed(Reason.INTERNAL) from error
         finally:
             run.close()
 
@@ -162,6 +162,11 @@ class _Run:
         if not self.begun:
             return cause or RequestError(reason, message)
         return RequestFailed(reason, message, self._summarise(), retry_after_s=retry_after_s)
+
+    def ended_by(self, error: RequestError) -> RequestError:
+        """The error to end with when the sink raised one: it carries the summary as well."""
+        self.failure = error
+        return self.failed(error.reason)
 
     def close(self) -> None:
         """Let the observer know that the request is over, whatever ended it."""
@@ -388,4 +393,5 @@ _MESSAGES = {
     Reason.UNPRICED_MODEL: "the request caps its cost, but the model has no price",
     Reason.UPSTREAM_INTERRUPTED: "the provider broke off after text was sent; what was sent is not the answer",
     Reason.CANCELLED: "the caller left",
+    Reason.INTERNAL: "a fault of the server; its log says more",
 }

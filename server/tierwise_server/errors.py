@@ -3,6 +3,7 @@
     TierwiseError
     ├── ConfigurationError      the configuration is wrong; carries every fault found
     ├── IllegalEvent            (core/cascade.py) the engine broke the cascade's rules: a fault of ours
+    ├── Unrecordable            (ledger/base.py) a ledger refuses an entry for good: a fault of ours
     └── RequestError            a request fails; carries a Reason
         ├── InvalidRequest      the caller's fault; names the field
         ├── BudgetExceeded      the request's cost cap or a budget cannot pay

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from tierwise_server import __version__
-from tierwise_server.cli import calling, checking, demo, serving
+from tierwise_server.cli import calling, checking, serving
 from tierwise_server.cli.failing import one_line_errors
 
 __all__ = ["command", "run"]
@@ -23,7 +23,15 @@ command.command()(calling.route)
 command.command()(calling.generate)
 command.command()(checking.check)
 command.command()(serving.simulate)
-command.command()(demo.demo)
+
+
+@command.command()
+def demo() -> None:
+    """Show routing, an accepted draft, a withdrawn one and a reasoning task. No key, no network, no cost."""
+    # Loaded when asked for: the server and its SDK take a second, which other commands need not wait.
+    from tierwise_server.cli.demo import play
+
+    play()
 
 
 @command.callback(invoke_without_command=True)

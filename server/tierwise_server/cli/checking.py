@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tierwise_server import app, config
+from tierwise_server import config
 from tierwise_server.cli.failing import FAILED
 from tierwise_server.cli.serving import environment
 
@@ -34,6 +34,8 @@ def check(
     faults: list[object] = list(found.faults)
     warnings: list[object] = list(found.warnings)
     if found.config is not None and online:
+        from tierwise_server import app  # loads the provider's SDK, which takes a second
+
         listed = asyncio.run(app.list_models(found.config, variables))
         for finding in config.check_online(found.config, listed):
             (warnings if isinstance(finding, config.ConfigWarning) else faults).append(finding)

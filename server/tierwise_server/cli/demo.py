@@ -66,8 +66,8 @@ SCENES: Final = (
 )
 
 
-def demo() -> None:
-    """Show routing, an accepted draft, a withdrawn one and a reasoning task. No key, no network, no cost."""
+def play() -> None:
+    """Play every scene, on a server and a simulator of their own."""
     out = Console(highlight=False)
     logging = configure_logging("warning", stream=io.StringIO())
     try:

@@ -10,11 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tierwise_server import app, config
+from tierwise_server import config
 from tierwise_server.cli.failing import say
 from tierwise_server.errors import ConfigurationError
-from tierwise_server.simulator import SimulatorOptions, run_simulator
-from tierwise_server.telemetry import configure_logging
 
 CONFIG_VARIABLE = "TIERWISE_CONFIG"
 
@@ -65,6 +63,10 @@ def serve(
     faults = config.bind_faults(settings.server)
     if faults:
         raise ConfigurationError(tuple(faults))
+    # Loaded when asked for: the provider's SDK takes a second, which other commands need not wait.
+    from tierwise_server import app
+    from tierwise_server.telemetry import configure_logging
+
     logging = configure_logging(settings.telemetry.log_level)
     address, _, _ = settings.server.listen.rpartition(":")
     try:
@@ -87,5 +89,7 @@ def simulate(
     ] = None,
 ) -> None:
     """Run a local server that speaks the Messages API: no key, no network, no cost."""
+    from tierwise_server.simulator import SimulatorOptions, run_simulator
+
     options = SimulatorOptions(host=host, port=port, script=script, seed=seed, journal=journal)
     run_loop(run_simulator(options, lambda url: say(f"simulating the Messages API on {url}")))

@@ -104,6 +104,12 @@ class Guard:
                 raise RequestError(Reason.SHUTTING_DOWN, text, retry_after_s=DRAINING_RETRY_S)
             answer = await work(_parse(request_type, raw), rpc)
         except RequestError as error:
+            if error.reason is Reason.CANCELLED or _is_cancelled():
+                # There is nobody to send a status to any more.
+                _close(rpc, "CANCELLED", Reason.CANCELLED.name)
+                raise asyncio.CancelledError from None
+            if error.__cause__ is not None:
+                _log_fault(method, error.__cause__)
             await self._abort(rpc, error)
         except asyncio.CancelledError:
             if _is_cancelled():
@@ -116,7 +122,7 @@ class Guard:
                 # A write that finds the caller gone fails with an error of grpcio's own.
                 _close(rpc, "CANCELLED", Reason.CANCELLED.name)
                 raise asyncio.CancelledError from None
-            log.exception("internal_error", method=method, error_type=type(error).__name__)
+            _log_fault(method, error)
             await self._abort(
                 rpc, RequestError(Reason.INTERNAL, "a fault of the server; its log says more")
             )
@@ -153,6 +159,10 @@ def _is_cancelled() -> bool:
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _log_fault(method: str, fault: BaseException) -> None:
+    log.error("internal_error", method=method, error_type=type(fault).__name__, exc_info=fault)
 
 
 async def _send(context: Context, error: RequestError, request_id: str) -> NoReturn:

@@ -1,0 +1,57 @@
+"""TLS and mTLS from certificate files, with certificates made for the test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import grpc
+import pytest
+import trustme
+
+from tests.serving import a_request, configured, outcome_of, serving
+from tierwise.v1 import router_pb2_grpc
+from tierwise_client import AsyncClient
+
+
+def files(folder: Path, authority: trustme.CA) -> dict[str, object]:
+    certificate = authority.issue_cert("127.0.0.1", "localhost")
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    for at, blob in enumerate(certificate.cert_chain_pems):
+        blob.write_to_path(folder / "cert.pem", append=at > 0)
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    return {"cert_file": str(folder / "cert.pem"), "key_file": str(folder / "key.pem")}
+
+
+async def test_tls_answers_who_trusts_its_authority(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    tls = files(tmp_path, authority)
+    async with serving(config=configured({"server": {"tls": tls}})) as served:
+        root = tmp_path / "ca.pem"
+        async with AsyncClient(served.endpoint, tls=True, root_certificates=root) as client:
+            assert (await client.generate("Hello")).text
+        stranger = trustme.CA().cert_pem.bytes()
+        async with AsyncClient(served.endpoint, tls=True, root_certificates=stranger) as client:
+            with pytest.raises(Exception, match="UNAVAILABLE"):
+                await client.generate("Hello", timeout_s=3)
+        plaintext = await outcome_of(served.stub.Generate(a_request(), timeout=3))
+        assert plaintext.status == "UNAVAILABLE"
+
+
+async def test_mtls_answers_certificates_of_its_authority_only(tmp_path: Path) -> None:
+    authority, stranger = trustme.CA(), trustme.CA()
+    tls = {**files(tmp_path, authority), "client_ca_file": str(tmp_path / "ca.pem")}
+    async with serving(config=configured({"server": {"tls": tls}})) as served:
+        for issuer, status in ((authority, "OK"), (stranger, "UNAVAILABLE"), (None, "UNAVAILABLE")):
+            credentials = client_credentials(authority, issuer)
+            async with grpc.aio.secure_channel(served.endpoint, credentials) as channel:
+                stub = router_pb2_grpc.RouterServiceStub(channel)
+                assert (await outcome_of(stub.Generate(a_request(), timeout=3))).status == status
+
+
+def client_credentials(authority: trustme.CA, issuer: trustme.CA | None) -> grpc.ChannelCredentials:
+    root = authority.cert_pem.bytes()
+    if issuer is None:
+        return grpc.ssl_channel_credentials(root)
+    certificate = issuer.issue_cert("caller@example.test")
+    chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
+    return grpc.ssl_channel_credentials(root, certificate.private_key_pem.bytes(), chain)

@@ -1,0 +1,81 @@
+"""The `tierwise` command as a program of its own, for tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+WAIT_S = 30
+
+
+@dataclass
+class Program:
+    """A running command. `said` is what it wrote to standard error so far."""
+
+    process: subprocess.Popen[str]
+    said: list[str] = field(default_factory=list)
+
+    def until(self, words: str) -> str:
+        """Wait until a line of standard error holds `words`; returns the line."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said.append(line)
+            if words in line:
+                return line.strip()
+        raise AssertionError(f"it ended without saying {words!r}: {''.join(self.said)}")
+
+    def ended(self) -> int:
+        """Wait for its end; returns the exit code."""
+        assert self.process.stderr is not None
+        self.said += self.process.stderr.readlines()
+        return self.process.wait(WAIT_S)
+
+
+def command(*words: str) -> list[str]:
+    """The command line of `tierwise` with these words."""
+    return [sys.executable, "-m", "tierwise_server", *words]
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment without what would configure tierwise, and with `extra`."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("TIERWISE_", "OTEL_", "ANTHROPIC_"))
+    }
+    return {**kept, "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", **extra}
+
+
+def run(
+    *words: str, environ: Mapping[str, str] | None = None, **extra: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, with variables of its own."""
+    return subprocess.run(
+        command(*words),
+        env=environment({**(environ or {}), **extra}),
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        check=False,
+    )
+
+
+@contextmanager
+def running(*words: str, **extra: str) -> Iterator[Program]:
+    """Start a command; it is ended with the context, whatever happens."""
+    process = subprocess.Popen(
+        command(*words), env=environment(extra), stderr=subprocess.PIPE, text=True
+    )
+    program = Program(process)
+    try:
+        yield program
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(WAIT_S)
+        if process.stderr is not None:
+            process.stderr.close()
