@@ -1,0 +1,122 @@
+"""What the pages show works: Python runs, TOML loads, commands and their options exist, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from tests.docs.pages import Block, blocks, pages
+from tests.house.tree import ROOT
+from tests.programs import environment, running
+from tierwise_server import config
+from tierwise_server.cli import command
+
+CLICK: Any = typer.main.get_command(command)
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+COMMANDS = sorted(CLICK.commands)
+
+SHELL = [*blocks("sh"), *blocks("bash")]
+README_PYTHON = blocks("python", "README.md")
+TOML = blocks("toml", "docs/guides/configuration.md")
+
+
+def test_the_pages_have_blocks_to_run() -> None:
+    assert README_PYTHON
+    assert TOML
+    assert SHELL
+
+
+@pytest.mark.parametrize("block", README_PYTHON, ids=str)
+def test_python_of_the_readme_runs(block: Block) -> None:
+    with running("simulate", "--port", "0") as simulator:
+        upstream = simulator.until("simulating").rpartition(" ")[2]
+        variables = {
+            "ANTHROPIC_API_KEY": "any",
+            "TIERWISE_UPSTREAM__ANTHROPIC__BASE_URL": upstream,
+            "TIERWISE_SERVER__LISTEN": "127.0.0.1:0",
+        }
+        with running("serve", **variables) as server:
+            endpoint = server.until("serving on ").rpartition(" ")[2]
+            done = subprocess.run(
+                [sys.executable, "-c", block.code],
+                env=environment({"TIERWISE_ENDPOINT": endpoint}),
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+    assert done.returncode == 0, done.stderr
+    assert "efficient" in done.stdout
+
+
+@pytest.mark.parametrize("block", TOML, ids=str)
+def test_toml_of_the_configuration_guide_loads(block: Block, tmp_path: Path) -> None:
+    tomllib.loads(block.code)
+    file = tmp_path / "tierwise.toml"
+    file.write_text(block.code)
+    if block.code.startswith("# prices.toml"):
+        (tmp_path / "prices.toml").write_text(block.code)
+        file.write_text('[prices]\nfile = "prices.toml"\n')
+    # Files that an example names are the reader's; everything else must hold here as well.
+    missing = [
+        fault
+        for fault in config.examine(file, {}).faults
+        if not re.search(r"no such file|cannot be read|does not exist", str(fault), re.IGNORECASE)
+    ]
+    assert not missing, [str(fault) for fault in missing]
+
+
+def lines_of(block: Block) -> list[list[str]]:
+    joined = block.code.replace("\\\n", " ")
+    return [shlex.split(line, comments=True) for line in joined.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("block", SHELL, ids=str)
+def test_commands_of_the_pages_exist(block: Block) -> None:
+    for words in lines_of(block):
+        while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+            words = words[1:]
+        if words[:1] == ["tierwise"]:
+            check_command(words[1:])
+        elif words[:1] == ["make"]:
+            for verb in words[1:]:
+                if "=" not in verb and not verb.startswith("-"):
+                    assert re.search(rf"^{re.escape(verb)}:", MAKEFILE, re.MULTILINE), verb
+
+
+def check_command(words: list[str]) -> None:
+    """Fail unless the command exists and knows each option that the words use."""
+    node = CLICK
+    while words and hasattr(node, "commands") and not words[0].startswith("-"):
+        assert words[0] in node.commands, words
+        node, words = node.commands[words[0]], words[1:]
+    known = {
+        name for parameter in node.params for name in (*parameter.opts, *parameter.secondary_opts)
+    }
+    known |= {"--help"}
+    for word in words:
+        if word in ("|", "&", "&&", ">", "2>"):
+            break
+        if word.startswith("-") and word != "-":
+            assert word.partition("=")[0] in known, (word, sorted(known))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_documented(name: str) -> None:
+    assert any(f"tierwise {name}" in page.read_text(encoding="utf-8") for page in pages())
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
