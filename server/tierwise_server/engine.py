@@ -280,8 +280,7 @@ class _Run:
         whole = record.finish_reason is not None and record.finish_reason.whole
         structured = request.schema is not None
         score = confidence.read_score(tally.text, structured=structured) if whole else None
-        self._checked(record, score)
-        return cascade.Checked(None if score is None else score.confidence)
+        return cascade.Checked(self._checked(record, score).confidence)
 
     async def _ask(self, tally: Tally, request: ModelCall, *, relay: bool) -> None:
         provider = self.engine.providers[request.model.provider]
@@ -333,13 +332,14 @@ class _Run:
         self.records.append(record)
         return record
 
-    def _checked(self, record: CallRecord, score: confidence.Score | None) -> None:
+    def _checked(self, record: CallRecord, score: confidence.Score | None) -> stream.CheckFinished:
         self.check = stream.CheckFinished(
             record,
-            None if score is None else score.confidence,
+            None if score is None else self.plan.confidence(record.call.tier, score.confidence),
             None if score is None else score.value,
         )
         self.observer.observe(self.check)
+        return self.check
 
     async def _report_check(self, outcome: cascade.CheckOutcome) -> None:
         assert self.check is not None  # noqa: S101 - the cascade reports a check only after running it

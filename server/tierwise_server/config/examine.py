@@ -18,6 +18,7 @@ from tierwise_server.config.credentials import (
     take_out_keys,
 )
 from tierwise_server.config.environment import Overlay
+from tierwise_server.config.evidence import EVIDENCE_RULES
 from tierwise_server.config.findings import (
     ConfigWarning,
     Finding,
@@ -42,7 +43,7 @@ _PATHS: Final[tuple[Loc, ...]] = (
     ("upstream", "anthropic", "api_key_file"),
     ("prices", "file"),
 )
-_ROUTING_RULES: Final = (*TIER_RULES, *POLICY_RULES)
+_ROUTING_RULES: Final = (*TIER_RULES, *POLICY_RULES, *EVIDENCE_RULES)
 
 Rule = Callable[[Context], Iterator[Finding]]
 

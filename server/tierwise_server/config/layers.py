@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, BeforeValidator, Discriminator, Field, Tag, 
 from pydantic_core import PydanticCustomError
 
 from tierwise_server.config.sections import FilePath, Name, Pause, Section
+from tierwise_server.core.calibration import SIGNAL_CLIP
 from tierwise_server.core.confidence import SELF_REPORT
 
 REFUSE: Final = "refuse"
@@ -165,6 +166,12 @@ class EvidenceSettings(Section):
         price_book_version: the prices that the cost was worked out with.
         measured_at: when; a date with time and offset.
         expires_at: until when the measurement is to be believed.
+        models: tier to the model that was measured there.
+        escalation_rate: the share of tasks that the row is expected to send up, from 0 to 1.
+        tolerance: the most that the row was allowed to lose against the strongest tier, from 0 to 1.
+        confidence: how sure one was to be that it loses no more.
+        loss_bound: what it loses at most at that confidence; left out where nothing is certified.
+        row_hash: the fingerprint of the row with this evidence; a row that was changed since is refused.
     """
 
     sample_size: Annotated[int, Field(ge=1)]
@@ -177,6 +184,32 @@ class EvidenceSettings(Section):
     price_book_version: str
     measured_at: AwareDatetime
     expires_at: AwareDatetime
+    models: dict[Name, ModelId] | None = None
+    escalation_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    tolerance: Annotated[float, Field(ge=0, le=1)] | None = None
+    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    loss_bound: Annotated[float, Field(ge=-1, le=1)] | None = None
+    row_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
+
+
+class CalibrationSettings(Section):
+    """How a tier's self-reports become confidences in a row: intercept + slope * log-odds, through the logistic.
+
+    Attributes:
+        model: the model that it was fitted to.
+        intercept: the log-odds of a good draft at a signal of one half.
+        slope: how much a step in the signal's log-odds says; 0 says nothing.
+        labels: how many judged answers of the row's task types it saw.
+        pooled_labels: how many of that model in all.
+        clip: how far signals are held from 0 and 1.
+    """
+
+    model: ModelId
+    intercept: Annotated[float, Field(ge=-100, le=100)]
+    slope: Annotated[float, Field(ge=0, le=100)]
+    labels: Annotated[int, Field(ge=0)] = 0
+    pooled_labels: Annotated[int, Field(ge=0)] = 0
+    clip: Annotated[float, Field(gt=0, lt=0.5)] = SIGNAL_CLIP
 
 
 class RowSettings(PolicySettings):
@@ -189,11 +222,13 @@ class RowSettings(PolicySettings):
         method: with a cascade, how a draft's confidence is found; without a value, as `routing.escalation` says.
         threshold: with a cascade, the confidence that accepts a draft; without a value, as `routing.escalation` says.
         measured_output_tokens: the mean answer length at each tier, where it was measured.
+        calibration: tier to how its self-reports become confidences; the threshold is then such a confidence, 0 to 1.
         evidence: the measurement behind the row.
     """
 
     task_types: Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
     measured_output_tokens: dict[Name, Tokens] | None = None
+    calibration: dict[Name, CalibrationSettings] | None = None
     evidence: EvidenceSettings | None = None
 
 

@@ -5,6 +5,7 @@ Nothing is judged here: what cannot be resolved is left out, and the rules say w
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -21,6 +22,7 @@ from tierwise_server.config.layers import (
     TierSettings,
 )
 from tierwise_server.config.version import table_version
+from tierwise_server.core.calibration import Calibration
 from tierwise_server.core.confidence import HIGHEST_SCORE
 from tierwise_server.core.model import Model, ThinkingForm, Tier
 from tierwise_server.core.table import Evidence, Policy, RoutingTable, with_version
@@ -28,6 +30,8 @@ from tierwise_server.core.table import Evidence, Policy, RoutingTable, with_vers
 DEFAULT_MAX_OUTPUT_TOKENS: Final = 4096
 DEFAULT_HEADROOM_S: Final = 5.0
 DEFAULT_ASSUMED_OUTPUT_TOKENS: Final = 500
+
+_EVIDENCE_SHOWN: Final = {field.name for field in dataclasses.fields(Evidence)}
 
 PROFILE: Final[Loc] = ("profile",)
 """The place of everything that the file does not set."""
@@ -307,12 +311,17 @@ def _core_policy(policy: ResolvedPolicy) -> Policy:
     settings = policy.settings
     row = settings if isinstance(settings, RowSettings) else None
     climbs = settings.cascade is not None
+    calibration = None if row is None or not row.calibration else row.calibration
+    threshold = settings.threshold or 0.0
     return Policy(
         cascade=policy.tiers,
-        threshold=confidence_of(settings.threshold or 0.0) if climbs else 0.0,
+        threshold=(threshold if calibration else confidence_of(threshold)) if climbs else 0.0,
         method=(settings.method or "") if climbs else "",
         evidence=None if row is None or row.evidence is None else _core_evidence(row.evidence),
         measured_output_tokens=None if row is None else row.measured_output_tokens,
+        calibration={tier: Calibration(**one.model_dump()) for tier, one in calibration.items()}
+        if calibration
+        else None,
     )
 
 
@@ -323,7 +332,7 @@ def confidence_of(threshold: float) -> float:
 
 def _core_evidence(settings: EvidenceSettings) -> Evidence:
     return Evidence(
-        **settings.model_dump(exclude={"measured_at", "expires_at"}),
+        **settings.model_dump(include=_EVIDENCE_SHOWN),
         measured_at_s=int(settings.measured_at.timestamp()),
         expires_at_s=int(settings.expires_at.timestamp()),
     )

@@ -92,7 +92,13 @@ def thresholds_are_on_the_scale(ctx: Context) -> Iterator[Finding]:
     """A threshold is on its method's own scale."""
     for loc, settings in _stated(ctx):
         threshold = settings.threshold
-        if threshold is not None and not LOWEST_SCORE <= threshold <= HIGHEST_SCORE:
+        if isinstance(settings, RowSettings) and settings.calibration is not None:
+            if threshold is not None and not 0 <= threshold <= 1:
+                message = (
+                    f"threshold {threshold:g} is out of range: a calibrated row's is from 0 to 1"
+                )
+                yield Finding((*loc, "threshold"), message)
+        elif threshold is not None and not LOWEST_SCORE <= threshold <= HIGHEST_SCORE:
             yield Finding((*loc, "threshold"), _off_the_scale(threshold))
 
 
@@ -139,10 +145,14 @@ def measurements_name_known_tiers(ctx: Context) -> Iterator[Finding]:
     in_use = [tier.name for tier in ctx.resolved.tiers]
     for index, row in enumerate(ctx.config.routing.rows):
         loc: Loc = ("routing", "rows", index)
-        for name in row.measured_output_tokens or {}:
+        named = {
+            "measured_output_tokens": row.measured_output_tokens,
+            "calibration": row.calibration,
+        }
+        for key, name in ((key, name) for key, names in named.items() for name in names or {}):
             if name not in in_use and _surely_unknown(ctx, name, in_use):
                 message = f"there is no tier {name!r}{known_names(name, in_use)}"
-                yield Finding((*loc, "measured_output_tokens", name), message)
+                yield Finding((*loc, key, name), message)
         found = row.evidence
         if found is None:
             continue

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tierwise_server.core.calibration import Calibration
 from tierwise_server.core.estimate import prompt_tokens
 from tierwise_server.errors import Fault, InvalidRequest, Reason
 
@@ -38,7 +39,10 @@ class Adjustment(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The measurement behind a row; the fields mean what the contract says of them. Times are Unix seconds."""
+    """The measurement behind a row; the fields mean what the contract says of them. Times are Unix seconds.
+
+    `escalation_rate` is the share of tasks that the row is expected to send up; None when it was not measured.
+    """
 
     sample_size: int
     quality: float
@@ -50,6 +54,7 @@ class Evidence:
     price_book_version: str
     measured_at_s: int
     expires_at_s: int
+    escalation_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,8 @@ class Policy:
     """What a row says: the tiers to climb, weakest first, and the confidence that stops the climb.
 
     One tier: it answers, unchecked; threshold and method are then unused. The threshold is a confidence in [0, 1]. A
-    cascade without a method takes both from the table's escalation.
+    cascade without a method takes both from the table's escalation. Where a tier has a calibration, the threshold is
+    one of calibrated confidences.
     """
 
     cascade: tuple[str, ...]
@@ -65,6 +71,7 @@ class Policy:
     method: str = ""
     evidence: Evidence | None = None
     measured_output_tokens: Mapping[str, int] | None = None
+    calibration: Mapping[str, Calibration] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +108,7 @@ class Plan:
         overflow: tiers outside the cascade, stronger than its first, that may take over when a model turns out too
             small for the prompt; none where the request pins the tier or turns escalation off.
         threshold: the confidence that accepts a draft; unused with one tier.
+        calibration: tier to how its signals become confidences; without one, the signal is the confidence.
     """
 
     task_type: str
@@ -112,6 +120,12 @@ class Plan:
     adjustments: tuple[Adjustment, ...]
     table_version: str
     policy: Policy
+    calibration: Mapping[str, Calibration] | None = None
+
+    def confidence(self, tier: Tier, signal: float) -> float:
+        """What a check's raw signal says about the tier's draft, as a confidence that the threshold is for."""
+        calibration = (self.calibration or {}).get(tier.name)
+        return signal if calibration is None else calibration(signal)
 
     @property
     def escalates(self) -> bool:
@@ -154,7 +168,8 @@ def decide(table: RoutingTable, task: Task) -> Plan:
     names = _with_escalation(table, task, policy, changes)
     names = _with_cap(table, task, names, changes)
     cascade, overflow = _with_context(table, task, names, changes)
-    threshold, method = _threshold(table, task, policy, cascade, changes)
+    source = policy if len(policy.cascade) > 1 and policy.method else table.escalation
+    threshold, method = _threshold(task, source, cascade, changes)
     return Plan(
         task_type=task.task_type,
         cascade=cascade,
@@ -165,6 +180,7 @@ def decide(table: RoutingTable, task: Task) -> Plan:
         adjustments=tuple(changes),
         table_version=table.version,
         policy=policy,
+        calibration=source.calibration if method else None,
     )
 
 
@@ -233,15 +249,10 @@ def _with_cap(
 
 
 def _threshold(
-    table: RoutingTable,
-    task: Task,
-    policy: Policy,
-    cascade: tuple[Tier, ...],
-    changes: list[Adjustment],
+    task: Task, source: Policy, cascade: tuple[Tier, ...], changes: list[Adjustment]
 ) -> tuple[float, str]:
     if len(cascade) == 1:
         return 0.0, ""
-    source = policy if len(policy.cascade) > 1 and policy.method else table.escalation
     if task.routing.confidence_threshold is None:
         return source.threshold, source.method
     changes.append(Adjustment.THRESHOLD)
