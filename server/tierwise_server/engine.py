@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 HELD_DELTA_CHARACTERS = 32_768
 """An accepted draft is sent in deltas of at most this many characters: few messages, each far below message limits."""
 
+DEADLINE_SLACK_S = 0.1
+"""A caller's clock starts before ours, so it gives up at its deadline a little before we see that pass."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
@@ -170,8 +173,12 @@ class _Run:
 
     def close(self) -> None:
         """Let the observer know that the request is over, whatever ended it."""
-        if self.begun:
-            self.observer.observe(stream.Ended(self.summary or self._summarise(), self.reason))
+        if not self.begun:
+            return
+        is_late = self.deadline_s - self.engine.monotonic() <= DEADLINE_SLACK_S
+        if self.reason is Reason.CANCELLED and is_late:
+            self.reason = Reason.DEADLINE_EXCEEDED
+        self.observer.observe(stream.Ended(self.summary or self._summarise(), self.reason))
 
     async def _perform(self, effect: cascade.Effect) -> cascade.Event | None:
         match effect:
@@ -359,7 +366,7 @@ class _Run:
 
     def _summarise(self, attempt: int = 0, acceptance: cascade.Acceptance | None = None) -> Summary:
         engine = self.engine
-        final = next((r for r in self.records if _answers(r, attempt)), None)
+        final = next((r for r in self.records if r.is_attempt(attempt)), None)
         return Summary(
             request_id=self.task.request_id,
             table_version=self.plan.table_version,
@@ -382,10 +389,6 @@ class _Run:
     async def _emit(self, event: stream.StreamEvent) -> None:
         self.observer.observe(event)
         await self.sink(event)
-
-
-def _answers(record: CallRecord, attempt: int) -> bool:
-    return record.call.attempt == attempt and record.call.kind is not CallKind.CHECK
 
 
 _MESSAGES = {

@@ -7,12 +7,21 @@ import asyncio
 import grpc
 import pytest
 
-from tests.serving import a_request, configured, outcome_of, serving
+from tests.integration.invariants import in_order
+from tests.serving import Served, a_request, configured, outcome_of, serving
 from tierwise.v1 import router_pb2, routing_pb2
 from tierwise_server.telemetry import FinishedSpan
 
 SLOW_START = {"first_token_delay_s": 30.0}
 SLOW_DRIP = {"chunks": ["word "] * 200, "delta_interval_s": 0.02}
+
+
+async def spans_of(served: Served, count: int) -> list[FinishedSpan]:
+    """Wait for so many spans; in the order of their starts. The last end a few turns after the upstream's."""
+    async with asyncio.timeout(10):
+        while len(served.spans.spans()) < count:  # noqa: ASYNC110 - spans end without telling
+            await asyncio.sleep(0.001)
+    return in_order(served.spans.spans())
 
 
 def the_chat(spans: list[FinishedSpan]) -> FinishedSpan:
@@ -41,9 +50,7 @@ async def test_what_was_spent_until_then_is_on_the_span() -> None:
                 break
         call.cancel()
         await served.simulator.journal.settled()
-        # The upstream is closed before the span ends, in the same turns of the loop.
-        await asyncio.sleep(0.05)
-        chat = the_chat(served.spans.spans())
+        chat = the_chat(await spans_of(served, 3))
         assert chat.attributes["gen_ai.usage.input_tokens"]
         assert chat.attributes["gen_ai.usage.output_tokens"]
         assert chat.attributes["error.type"] == "CANCELLED"
@@ -68,6 +75,19 @@ async def test_the_deadline_ends_the_upstream_call() -> None:
         assert outcome.status == "DEADLINE_EXCEEDED"
         await served.simulator.journal.settled()
         assert [entry.outcome for entry in served.simulator.journal] == ["client_left"]
+
+
+async def test_a_deadline_is_no_cancellation_in_what_the_server_tells_of_itself() -> None:
+    async with serving({"rules": [SLOW_DRIP]}) as served:
+        outcome = await outcome_of(served.stub.Generate(a_request(), timeout=0.3))
+        assert outcome.status == "DEADLINE_EXCEEDED"
+        await served.simulator.journal.settled()
+        server, route, chat = await spans_of(served, 3)
+    assert server.attributes["rpc.response.status_code"] == "DEADLINE_EXCEEDED"
+    assert server.attributes["tierwise.reason"] == "DEADLINE_EXCEEDED"
+    assert route.attributes["error.type"] == "DEADLINE_EXCEEDED"
+    assert route.attributes["tierwise.outcome"] == "failed"
+    assert chat.attributes["tierwise.call.status"] == "cancelled"
 
 
 async def test_the_servers_own_limit_ends_a_request_with_its_bill() -> None:

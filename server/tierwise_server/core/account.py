@@ -49,6 +49,10 @@ class CallRecord:
     response_id: str = ""
     first_token_s: float | None = None
 
+    def is_attempt(self, attempt: int) -> bool:
+        """Whether this is the call of that attempt, and not its check."""
+        return self.call.attempt == attempt and self.call.kind is not CallKind.CHECK
+
 
 class Basis(enum.Enum):
     """Where the token counts of a counterfactual come from."""
@@ -110,12 +114,7 @@ class RequestFailed(RequestError):
 
 def supersede(records: Sequence[CallRecord], attempt: int) -> list[CallRecord]:
     """Mark the attempt's own record, not its check's, as superseded."""
-    return [
-        replace(r, superseded=True)
-        if r.call.attempt == attempt and r.call.kind is not CallKind.CHECK
-        else r
-        for r in records
-    ]
+    return [replace(r, superseded=True) if r.is_attempt(attempt) else r for r in records]
 
 
 def counterfactuals(

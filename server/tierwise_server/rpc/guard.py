@@ -16,6 +16,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
+from tierwise_server.engine import DEADLINE_SLACK_S
 from tierwise_server.errors import Fault, InvalidRequest, Reason, RequestError
 from tierwise_server.rpc.status import CODES, status_of, trailers_of
 
@@ -103,29 +104,19 @@ class Guard:
                 text = "the server is shutting down"
                 raise RequestError(Reason.SHUTTING_DOWN, text, retry_after_s=DRAINING_RETRY_S)
             answer = await work(_parse(request_type, raw), rpc)
-        except RequestError as error:
-            if error.reason is Reason.CANCELLED or _is_cancelled():
-                # There is nobody to send a status to any more.
-                _close(rpc, "CANCELLED", Reason.CANCELLED.name)
-                raise asyncio.CancelledError from None
-            if error.__cause__ is not None:
-                _log_fault(method, error.__cause__)
-            await self._abort(rpc, error)
         except asyncio.CancelledError:
             if _is_cancelled():
-                _close(rpc, "CANCELLED", Reason.CANCELLED.name)
+                _close_unheard(rpc)
                 raise
             # Not the caller's doing: left alone, the caller would wait for ever.
             await self._abort(rpc, RequestError(Reason.INTERNAL, "the call was given up"))
         except Exception as error:
-            if _is_cancelled() or context.done():
-                # A write that finds the caller gone fails with an error of grpcio's own.
-                _close(rpc, "CANCELLED", Reason.CANCELLED.name)
+            told = _told(error, method)
+            if told.reason is Reason.CANCELLED or _is_cancelled():
+                # There is nobody left to send a status to.
+                _close_unheard(rpc)
                 raise asyncio.CancelledError from None
-            _log_fault(method, error)
-            await self._abort(
-                rpc, RequestError(Reason.INTERNAL, "a fault of the server; its log says more")
-            )
+            await self._abort(rpc, told)
         _close(rpc, "OK", "")
         return answer
 
@@ -161,8 +152,14 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _log_fault(method: str, fault: BaseException) -> None:
-    log.error("internal_error", method=method, error_type=type(fault).__name__, exc_info=fault)
+def _told(error: Exception, method: str) -> RequestError:
+    """What the caller is told of an error. A fault of ours goes to the log, and its text no further."""
+    fault = error.__cause__ if isinstance(error, RequestError) else error
+    if fault is not None:
+        log.error("internal_error", method=method, error_type=type(fault).__name__, exc_info=fault)
+    if isinstance(error, RequestError):
+        return error
+    return RequestError(Reason.INTERNAL, "a fault of the server; its log says more")
 
 
 async def _send(context: Context, error: RequestError, request_id: str) -> NoReturn:
@@ -181,6 +178,13 @@ def _parse(request_type: type[Q], raw: bytes) -> Q:
 
 def _serialize(message: Message) -> bytes:
     return message.SerializeToString()
+
+
+def _close_unheard(rpc: Rpc) -> None:
+    """Close a call whose caller does not listen any more: its deadline passed, or it left."""
+    is_late = rpc.time_left_s is not None and rpc.time_left_s <= DEADLINE_SLACK_S
+    reason = Reason.DEADLINE_EXCEEDED if is_late else Reason.CANCELLED
+    _close(rpc, CODES[reason].name, reason.name)
 
 
 def _close(rpc: Rpc, code: str, reason: str) -> None:
