@@ -21,7 +21,7 @@ from tierwise_server.core.account import (
     counterfactuals,
     supersede,
 )
-from tierwise_server.core.estimate import prompt_tokens, worst_case
+from tierwise_server.core.estimate import prompt_tokens, worst_case_nano_usd
 from tierwise_server.core.model import CallKind, DraftDelivery
 from tierwise_server.core.prices import total
 from tierwise_server.core.quote import TierEstimate, quote
@@ -228,14 +228,13 @@ class _Run:
 
     def _worst_case_nano_usd(self, call: cascade.Call) -> int | None:
         request = self._model_call(call)
-        cost = worst_case(
+        return worst_case_nano_usd(
             self.engine.prices,
             call.tier.model,
             input_tokens=prompt_tokens(request.prompt, call.tier.model),
             max_output_tokens=request.max_output_tokens,
             cached=request.cache_prompt,
         )
-        return None if cost is None else cost.total_nano_usd
 
     # Calling models.
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tierwise_server.core.estimate import worst_case_nano_usd
 from tierwise_server.core.model import CallKind, FinishReason, Tier, Usage
 from tierwise_server.core.prices import Cost, PriceBook, total
 from tierwise_server.errors import Reason, RequestError
@@ -130,16 +131,17 @@ def counterfactuals(
 
 
 def _alone(plan: Plan, tier: Tier, actual: Tier, usage: Usage, book: PriceBook) -> Counterfactual:
-    supposed, basis = usage, Basis.SAME_TOKENS
-    if tier.name != actual.name:
-        scale = tier.model.token_scale / actual.model.token_scale
-        measured = (plan.policy.measured_output_tokens or {}).get(tier.name)
-        if measured is not None:
-            basis = Basis.MEASURED_TOKENS
-        supposed = Usage(
-            input_tokens=round(usage.input_tokens * scale),
-            output_tokens=round(usage.output_tokens * scale) if measured is None else measured,
-        )
-    cost = book.cost(tier.model.id, supposed)
-    nano_usd = None if cost is None else cost.total_nano_usd
+    if tier.name == actual.name:
+        cost = book.cost(tier.model.id, usage)
+        nano_usd = None if cost is None else cost.total_nano_usd
+        return Counterfactual(tier.name, tier.model.id, nano_usd, Basis.SAME_TOKENS)
+    scale = tier.model.token_scale / actual.model.token_scale
+    measured = (plan.policy.measured_output_tokens or {}).get(tier.name)
+    nano_usd = worst_case_nano_usd(
+        book,
+        tier.model,
+        input_tokens=round(usage.input_tokens * scale),
+        max_output_tokens=round(usage.output_tokens * scale) if measured is None else measured,
+    )
+    basis = Basis.SAME_TOKENS if measured is None else Basis.MEASURED_TOKENS
     return Counterfactual(tier.name, tier.model.id, nano_usd, basis)

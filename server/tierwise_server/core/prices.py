@@ -73,13 +73,13 @@ class PriceBook:
         rates = self.rates(model_id, usage.input_tokens)
         if rates is None:
             return None
-        written = (usage.cache_write_tokens, rates.cache_write)
-        written_1h = (usage.cache_write_1h_tokens, rates.cache_write_1h)
+        written = _at(usage.cache_write_tokens, rates.cache_write)
+        written_1h = _at(usage.cache_write_1h_tokens, rates.cache_write_1h)
         return Cost(
-            input_nano_usd=_nano((uncached_tokens(usage), rates.input)),
-            cache_read_nano_usd=_nano((usage.cache_read_tokens, rates.cache_read)),
-            cache_write_nano_usd=_nano(written, written_1h),
-            output_nano_usd=_nano((usage.output_tokens, rates.output)),
+            input_nano_usd=nano_usd(uncached_tokens(usage) * rates.input),
+            cache_read_nano_usd=nano_usd(_at(usage.cache_read_tokens, rates.cache_read)),
+            cache_write_nano_usd=nano_usd(written + written_1h),
+            output_nano_usd=nano_usd(_at(usage.output_tokens, rates.output)),
             price_book_version=self.version,
         )
 
@@ -109,7 +109,10 @@ def total(costs: Iterable[Cost | None]) -> Cost | None:
     )
 
 
-def _nano(*priced: tuple[int, int]) -> int:
-    """Add up tokens times pico-USD, rounded up to whole nano-USD."""
-    pico_usd = sum(max(0, tokens) * rate for tokens, rate in priced)
+def nano_usd(pico_usd: int) -> int:
+    """Round pico-USD up to whole nano-USD."""
     return -(-pico_usd // PICO_PER_NANO)
+
+
+def _at(tokens: int, rate: int) -> int:
+    return tokens * rate if tokens > 0 else 0

@@ -9,14 +9,16 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import Final
 
 from tierwise_server.core.calibration import Calibration
-from tierwise_server.core.estimate import prompt_tokens
+from tierwise_server.core.estimate import prompt_tokens, scaled_tokens, unscaled_tokens
+from tierwise_server.core.model import Prompt, RoutingOptions, Task, Tier
 from tierwise_server.errors import Fault, InvalidRequest, Reason
 
-if TYPE_CHECKING:
-    from tierwise_server.core.model import Task, Tier
+MOST_KEPT_PLANS: Final = 4096
+"""Decisions kept for repetition; task types come from callers, so there must be a bound."""
 
 
 class Rule(enum.Enum):
@@ -162,6 +164,22 @@ def decide(table: RoutingTable, task: Task) -> Plan:
             task type has neither row nor default (UNKNOWN_TASK_TYPE), or no allowed tier's model can hold the prompt
             (CONTEXT_TOO_LONG).
     """
+    usual = _usual(table, task.task_type, task.routing)
+    if Adjustment.CONTEXT_SKIP in usual.adjustments:
+        return _decide(table, task)
+    unscaled = unscaled_tokens(task.prompt)
+    if all(_holds(tier, task, scaled_tokens(unscaled, tier.model)) for tier in usual.cascade):
+        return usual
+    return _decide(table, task)
+
+
+@lru_cache(maxsize=MOST_KEPT_PLANS)
+def _usual(table: RoutingTable, task_type: str, routing: RoutingOptions) -> Plan:
+    """The decision about a prompt that fits everywhere: the same for nearly every task of a type, so it is kept."""
+    return _decide(table, Task(task_type, Prompt("", ()), routing))
+
+
+def _decide(table: RoutingTable, task: Task) -> Plan:
     _check_options(table, task)
     policy, rule = _row(table, task)
     changes: list[Adjustment] = []
@@ -296,8 +314,11 @@ def output_limit(tier: Tier, task: Task) -> int:
 
 def fits(tier: Tier, task: Task) -> bool:
     """Whether the tier's model can hold the estimated prompt and the longest answer together."""
-    needed = prompt_tokens(task.prompt, tier.model) + output_limit(tier, task)
-    return needed <= tier.model.context_tokens
+    return _holds(tier, task, prompt_tokens(task.prompt, tier.model))
+
+
+def _holds(tier: Tier, task: Task, input_tokens: int) -> bool:
+    return input_tokens + output_limit(tier, task) <= tier.model.context_tokens
 
 
 def with_version(table: RoutingTable, version: str) -> RoutingTable:

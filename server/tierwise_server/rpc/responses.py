@@ -220,8 +220,8 @@ def _estimate(estimate: TierEstimate, price_book_version: str) -> routing_pb2.Ti
         model=estimate.tier.model.id,
         estimated_input_tokens=estimate.input_tokens,
         assumed_output_tokens=estimate.assumed_output_tokens,
-        estimated_cost_nano_usd=None if estimate.cost is None else estimate.cost.total_nano_usd,
-        max_cost_nano_usd=None if estimate.max_cost is None else estimate.max_cost.total_nano_usd,
+        estimated_cost_nano_usd=estimate.cost_nano_usd,
+        max_cost_nano_usd=estimate.max_cost_nano_usd,
         fits_context=estimate.fits_context,
         price_book_version=price_book_version,
     )

@@ -14,7 +14,7 @@ from tierwise_server.core.estimate import (
     TOKENS_PER_MESSAGE,
     prompt_tokens,
     text_tokens,
-    worst_case,
+    worst_case_nano_usd,
 )
 from tierwise_server.core.model import Message, Prompt, Role, Usage
 from tierwise_server.core.prices import PriceBook, Rates
@@ -83,15 +83,15 @@ def test_prompt_tokens_are_whole_and_never_fewer_for_more_text(
 
 
 def worst_nano_usd(input_tokens: int, max_output_tokens: int, *, cached: bool = False) -> int:
-    cost = worst_case(
+    worst = worst_case_nano_usd(
         PRICES,
         MODEL,
         input_tokens=input_tokens,
         max_output_tokens=max_output_tokens,
         cached=cached,
     )
-    assert cost is not None
-    return cost.total_nano_usd
+    assert worst is not None
+    return worst
 
 
 def test_worst_case_is_all_input_and_all_output_it_may_use() -> None:
@@ -120,12 +120,14 @@ def test_worst_case_covers_every_call_within_its_bounds(
 
 def test_worst_case_is_plain_input_where_writing_to_the_cache_is_cheaper() -> None:
     book = PriceBook("1", {"m": (Rates(4_000, 1_000, 1_000, 2_000, 2_000),)})
-    cost = worst_case(book, a_model("m"), input_tokens=10, max_output_tokens=1, cached=True)
-    assert cost is not None
-    assert (cost.input_nano_usd, cost.cache_write_nano_usd) == (40, 0)
+    worst = worst_case_nano_usd(
+        book, a_model("m"), input_tokens=10, max_output_tokens=1, cached=True
+    )
+    assert worst == 10 * 4 + 1 * 1
 
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_worst_case_of_a_model_without_a_price_is_unknown(cached: bool) -> None:
     model = a_model("no-such-model")
-    assert worst_case(PRICES, model, input_tokens=1, max_output_tokens=1, cached=cached) is None
+    worst = worst_case_nano_usd(PRICES, model, input_tokens=1, max_output_tokens=1, cached=cached)
+    assert worst is None

@@ -24,9 +24,9 @@ def quoted(task: Task, table: RoutingTable | None = None) -> tuple[TierEstimate,
 
 def nano_usd(estimate: TierEstimate) -> tuple[int, int]:
     """Return the estimated and the largest cost."""
-    assert estimate.cost is not None
-    assert estimate.max_cost is not None
-    return estimate.cost.total_nano_usd, estimate.max_cost.total_nano_usd
+    assert estimate.cost_nano_usd is not None
+    assert estimate.max_cost_nano_usd is not None
+    return estimate.cost_nano_usd, estimate.max_cost_nano_usd
 
 
 def with_limit(task: Task, max_output_tokens: int) -> Task:
@@ -55,7 +55,7 @@ def test_quote_assumes_the_measured_answer_length_where_there_is_one() -> None:
 def test_quote_never_assumes_more_than_the_longest_allowed() -> None:
     estimates = quoted(with_limit(TASK, 100))
     assert [estimate.assumed_output_tokens for estimate in estimates] == [100] * 3
-    assert all(estimate.cost == estimate.max_cost for estimate in estimates)
+    assert all(estimate.cost_nano_usd == estimate.max_cost_nano_usd for estimate in estimates)
 
 
 def test_quote_says_where_the_prompt_does_not_fit() -> None:
@@ -66,7 +66,7 @@ def test_quote_says_where_the_prompt_does_not_fit() -> None:
 def test_quote_without_a_price_is_unknown() -> None:
     table = replace(a_table(Policy(("free",))), tiers=(a_tier("free"),), rows={})
     (estimate,) = quoted(TASK, table)
-    assert (estimate.cost, estimate.max_cost) == (None, None)
+    assert (estimate.cost_nano_usd, estimate.max_cost_nano_usd) == (None, None)
 
 
 @given(
