@@ -158,11 +158,13 @@ async def serving(
         environ = variables(simulator.base_url)
         settings = (config or configured())(environ)
         async with app.build(settings, environ, telemetry=telemetry, providers=providers) as built:
-            endpoint = f"127.0.0.1:{await built.listener.start()}"
-            async with grpc.aio.insecure_channel(endpoint, options) as channel:
-                stub = router_pb2_grpc.RouterServiceStub(channel)
-                yield Served(endpoint, simulator, built, spans, channel, stub)
-            await built.listener.stop_now()
+            try:
+                endpoint = f"127.0.0.1:{await built.listener.start()}"
+                async with grpc.aio.insecure_channel(endpoint, options) as channel:
+                    stub = router_pb2_grpc.RouterServiceStub(channel)
+                    yield Served(endpoint, simulator, built, spans, channel, stub)
+            finally:
+                await built.listener.stop_now()
     telemetry.shutdown(1)
 
 

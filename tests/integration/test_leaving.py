@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import grpc
 import pytest
@@ -12,8 +13,10 @@ from tests.serving import Served, a_request, configured, outcome_of, serving
 from tierwise.v1 import router_pb2, routing_pb2
 from tierwise_server.telemetry import FinishedSpan
 
-SLOW_START = {"first_token_delay_s": 30.0}
-SLOW_DRIP = {"chunks": ["word "] * 200, "delta_interval_s": 0.02}
+Rule = dict[str, Any]
+
+SLOW_START: Rule = {"first_token_delay_s": 30.0}
+SLOW_DRIP: Rule = {"chunks": ["word "] * 200, "delta_interval_s": 0.02}
 
 
 async def spans_of(served: Served, count: int) -> list[FinishedSpan]:
@@ -29,17 +32,54 @@ def the_chat(spans: list[FinishedSpan]) -> FinishedSpan:
     return chat
 
 
-@pytest.mark.parametrize("rule", [SLOW_START, SLOW_DRIP, {"headers_delay_s": 30.0}])
-async def test_a_caller_that_leaves_closes_the_upstream(rule: dict[str, object]) -> None:
-    async with serving({"rules": [rule]}) as served:
+HANG: Rule = {"fault": {"kind": "hang"}}
+QUICK: Rule = {"usage": {"input_tokens": 10, "output_tokens": 2}}
+BUSY: Rule = {"fault": {"kind": "status", "status": 529, "retry_after": "30"}}
+POINTS: dict[str, tuple[list[Rule], list[str]]] = {
+    "before the head": ([HANG], ["draft"]),
+    "before the first text": ([SLOW_START], ["draft"]),
+    "within the text": ([SLOW_DRIP], ["draft"]),
+    "within the check": ([{"kind": "check", **HANG}, QUICK], ["draft", "check"]),
+    "after the climb": (
+        [{"model": "claude-sonnet-*", **SLOW_DRIP}, {"kind": "check", "confidence": 1}, QUICK],
+        ["draft", "check", "direct"],
+    ),
+}
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_caller_that_leaves_closes_the_upstream(point: str) -> None:
+    rules, asked = POINTS[point]
+    routing = routing_pb2.RoutingOptions(escalation=True)
+    async with serving({"rules": rules}) as served:
+        journal = served.simulator.journal
+        call = served.stub.Generate(a_request(task_type="generate_response", routing=routing))
+        await call.read()
+        await journal.until(lambda journal: len(journal) == len(asked))
+        call.cancel()
+        async with asyncio.timeout(10):
+            await journal.settled()
+        assert [e.outcome for e in journal] == ["completed"] * (len(asked) - 1) + ["client_left"]
+        spans = await spans_of(served, 2 + len(asked) + asked.count("check"))
+    chats = [span for span in spans if span.kind == "CLIENT"]
+    assert [span.attributes["tierwise.call.kind"] for span in chats] == asked
+    assert chats[-1].attributes["tierwise.call.status"] == "cancelled"
+    assert spans[0].attributes["rpc.response.status_code"] == "CANCELLED"
+    assert spans[1].attributes["tierwise.outcome"] == "cancelled"
+
+
+async def test_a_caller_that_leaves_while_a_retry_is_waited_for_is_not_asked_for_again() -> None:
+    async with serving({"rules": [BUSY]}) as served:
         call = served.stub.Generate(a_request())
         await call.read()
         await served.simulator.journal.until(lambda journal: len(journal) == 1)
-        call.cancel()
         await served.simulator.journal.settled()
-        [entry] = served.simulator.journal
-        assert entry.outcome == "client_left"
-        assert await outcome_of(served.stub.Generate(a_request(), timeout=0.2)) is not None
+        call.cancel()
+        server, route, chat = await spans_of(served, 3)
+        assert len(served.simulator.journal) == 1
+    assert server.attributes["rpc.response.status_code"] == "CANCELLED"
+    assert "tierwise.cost.nano_usd" not in chat.attributes
+    assert route.attributes["tierwise.total_cost.nano_usd"] == 0
 
 
 async def test_what_was_spent_until_then_is_on_the_span() -> None:
