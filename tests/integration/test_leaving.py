@@ -16,7 +16,7 @@ from tierwise_server.telemetry import FinishedSpan
 Rule = dict[str, Any]
 
 SLOW_START: Rule = {"first_token_delay_s": 30.0}
-SLOW_DRIP: Rule = {"chunks": ["word "] * 200, "delta_interval_s": 0.02}
+SLOW_DRIP: Rule = {"chunks": ["word "] * 60, "delta_interval_s": 0.02}
 
 
 async def spans_of(served: Served, count: int) -> list[FinishedSpan]:
