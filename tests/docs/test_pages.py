@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
-from tests.docs.pages import Block, blocks, pages
+from tests.contract.test_client_docs import WITH_EXAMPLE, example_of, run
+from tests.docs.pages import Block, all_blocks, blocks, pages
 from tests.house.tree import ROOT
-from tests.programs import environment, running
+from tests.programs import running
+from tests.serving import variables
 from tierwise_server import config
 from tierwise_server.cli import command
 
@@ -24,37 +25,61 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 COMMANDS = sorted(CLICK.commands)
 
 SHELL = [*blocks("sh"), *blocks("bash")]
-README_PYTHON = blocks("python", "README.md")
+PYTHON = blocks("python", "README.md", "client/python/README.md")
 TOML = blocks("toml", "docs/guides/configuration.md")
 
+ELSEWHERE = {
+    ("docs/guides/simulator.md", "python"): "tests/docs/test_simulator_guide.py",
+    ("docs/guides/simulator.md", "toml"): "tests/docs/test_simulator_guide.py",
+    ("client/go/README.md", "go"): "client/go/pages_test.go",
+}
+"""Blocks that another test runs."""
+ONLY_SHOWN = ("text",)
+"""Languages that nothing can run."""
 
-def test_the_pages_have_blocks_to_run() -> None:
-    assert README_PYTHON
-    assert TOML
-    assert SHELL
+
+def test_every_block_of_the_pages_is_run() -> None:
+    here = {(block.page, block.language) for block in (*SHELL, *PYTHON, *TOML)}
+    left = [
+        str(block)
+        for block in all_blocks()
+        if (block.page, block.language) not in here | ELSEWHERE.keys()
+        and block.language not in ONLY_SHOWN
+        and not block.excuse
+    ]
+    assert not left
+    for (page, _), test in ELSEWHERE.items():
+        assert Path(page).name in (ROOT / test).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("block", README_PYTHON, ids=str)
-def test_python_of_the_readme_runs(block: Block) -> None:
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """A server for all of them, with the simulator behind."""
     with running("simulate", "--port", "0") as simulator:
         upstream = simulator.until("simulating").rpartition(" ")[2]
-        variables = {
-            "ANTHROPIC_API_KEY": "any",
-            "TIERWISE_UPSTREAM__ANTHROPIC__BASE_URL": upstream,
-            "TIERWISE_SERVER__LISTEN": "127.0.0.1:0",
-        }
-        with running("serve", **variables) as server:
-            endpoint = server.until("serving on ").rpartition(" ")[2]
-            done = subprocess.run(
-                [sys.executable, "-c", block.code],
-                env=environment({"TIERWISE_ENDPOINT": endpoint}),
-                capture_output=True,
-                text=True,
-                timeout=30,
-                check=False,
-            )
-    assert done.returncode == 0, done.stderr
-    assert "efficient" in done.stdout
+        with running("serve", **variables(upstream)) as server:
+            yield server.until("serving on ").rpartition(" ")[2]
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=str)
+def test_python_of_the_pages_runs(
+    block: Block,
+    endpoint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TIERWISE_ENDPOINT", endpoint)
+    run(block.code, tmp_path)
+    assert not re.search(r"UNAVAILABLE|INTERNAL", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("member", WITH_EXAMPLE, ids=lambda member: member.__name__)
+def test_examples_of_docstrings_run_against_a_real_server(
+    member: object, endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIERWISE_ENDPOINT", endpoint)
+    run(example_of(member), tmp_path)
 
 
 @pytest.mark.parametrize("block", TOML, ids=str)

@@ -130,6 +130,7 @@ class Client:
                 answer = client.generate(
                     [("user", "What is 2 + 2?"), ("assistant", "4"), ("user", "Times 3?")],
                     system="Answer with a number.",
+                    max_output_tokens=200,
                     max_cost_usd="0.01",
                 )
                 print(answer.text)
