@@ -7,6 +7,7 @@ import typer
 from tierwise_server import __version__
 from tierwise_server.cli import calling, checking, serving
 from tierwise_server.cli.failing import one_line_errors
+from tierwise_server.cli.measuring import measure
 
 __all__ = ["command", "run"]
 
@@ -23,6 +24,7 @@ command.command()(calling.route)
 command.command()(calling.generate)
 command.command()(checking.check)
 command.command()(serving.simulate)
+command.add_typer(measure)
 
 
 @command.command()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import tierwise_client
-from tierwise_server.errors import ConfigurationError, RequestError
+from tierwise_server.errors import ConfigurationError, TierwiseError
 
 FAILED: Final = 1
 """The command ran and failed."""
@@ -26,7 +26,7 @@ def one_line_errors() -> Iterator[None]:
         for fault in error.faults:
             say(str(fault))
         raise SystemExit(MISUSED) from None
-    except (tierwise_client.TierwiseError, RequestError) as error:
+    except (tierwise_client.TierwiseError, TierwiseError) as error:
         say(str(error))
         raise SystemExit(FAILED) from None
     except (OSError, ValueError) as error:

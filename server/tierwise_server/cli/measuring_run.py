@@ -1,0 +1,210 @@
+"""`tierwise measure run` at the terminal: faults of the file, progress with cost and time left, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
+from rich.progress import Progress as Bars
+
+from tierwise_server import app, config
+from tierwise_server.cli.failing import say
+from tierwise_server.cli.serving import environment
+from tierwise_server.cli.showing import usd
+from tierwise_server.config.resolve import core_model
+from tierwise_server.core.model import Model
+from tierwise_server.engine import Engine
+from tierwise_server.errors import ConfigurationError, Fault
+from tierwise_server.measure.dataset import SampleTask, dataset_hash, read_dataset, stratified
+from tierwise_server.measure.judge import choose_judge
+from tierwise_server.measure.run import Halt, Progress, RunOptions
+from tierwise_server.measure.runfolder import RunFolder, settings_for
+from tierwise_server.measure.session import Ended, Session
+
+MOST_FAULTS_SHOWN = 20
+UNFINISHED = 3
+"""The exit code of a run that ended early: stopped, or out of money."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunArguments:
+    """The command's arguments."""
+
+    tasks: Path
+    out: Path | None
+    sample: int | None
+    seed: int
+    most_nano_usd: int | None
+    concurrency: int
+    batch: bool
+    judge: bool
+    judge_model: str | None
+    again: bool
+    repeat_lost: bool
+    config_file: Path | None
+
+
+def run_sample(arguments: RunArguments) -> int:
+    """Run the sample and say how it ended; returns the exit code."""
+    settings = config.load(arguments.config_file, environment())
+    engine = Engine(
+        table=settings.routing_table(),
+        prices=settings.price_book(),
+        providers=app.providers_of(settings, environment()),
+        settings=app.engine_settings(settings),
+    )
+    tasks, whole_hash, cautions = _read(arguments)
+    run_settings = settings_for(
+        engine.table,
+        tasks,
+        price_book_version=engine.prices.version,
+        dataset=arguments.tasks.name,
+        whole_hash=whole_hash,
+        seed=arguments.seed,
+        now=dt.datetime.now(dt.UTC),
+        batched=arguments.batch,
+        cautions=cautions,
+    )
+    path = arguments.out or Path(f"measure-{run_settings.sample_hash[:8]}")
+    folder = RunFolder.make(path, run_settings, tasks)
+    session = Session(
+        folder,
+        engine,
+        RunOptions(
+            arguments.concurrency, arguments.most_nano_usd, arguments.again, arguments.repeat_lost
+        ),
+        _judge(arguments, settings, engine),
+    )
+    say(f"{len(tasks)} tasks on {', '.join(t.name for t in engine.table.tiers)}, into {path}")
+    ended = asyncio.run(_work(session))
+    _conclude(ended, path, arguments)
+    return 0 if ended.halt is Halt.DONE else UNFINISHED
+
+
+def _read(arguments: RunArguments) -> tuple[tuple[SampleTask, ...], str, list[str]]:
+    dataset = read_dataset(arguments.tasks)
+    for fault in dataset.faults[:MOST_FAULTS_SHOWN]:
+        say(f"{arguments.tasks}, {fault}; the line is left out")
+    more = len(dataset.faults) - MOST_FAULTS_SHOWN
+    if more > 0:
+        say(f"{arguments.tasks}: {more} more faults")
+    if not dataset.tasks:
+        raise ConfigurationError((Fault(str(arguments.tasks), "holds no task that can be read"),))
+    cautions = []
+    if dataset.faults:
+        lines = len({fault.path for fault in dataset.faults})
+        cautions.append(f"{lines} lines of the file could not be read and are left out")
+    tasks = stratified(dataset.tasks, arguments.sample, arguments.seed)
+    return tasks, dataset_hash(dataset.tasks), cautions
+
+
+def _judge(arguments: RunArguments, settings: config.Config, engine: Engine) -> Model | None:
+    if not arguments.judge:
+        return None
+    known = {
+        model_id: core_model(model.settings)
+        for model_id, model in settings.resolved.models.items()
+        if model.settings.context_tokens and model.settings.max_output_tokens
+    }
+    if arguments.judge_model is None:
+        return choose_judge(known, [tier.model for tier in engine.table.tiers], engine.prices)
+    if arguments.judge_model not in known:
+        message = f"there is no model {arguments.judge_model!r}; known: {', '.join(sorted(known))}"
+        raise ConfigurationError((Fault("--judge-model", message),))
+    return known[arguments.judge_model]
+
+
+async def _work(session: Session) -> Ended:
+    with _stopping(session), _progress(session):
+        try:
+            return await session.run()
+        finally:
+            for provider in session.engine.providers.values():
+                await provider.aclose()
+
+
+@contextmanager
+def _stopping(session: Session) -> Iterator[None]:
+    """The first Ctrl-C lets what is under way finish; the second ends it."""
+    loop, main = asyncio.get_running_loop(), asyncio.current_task()
+
+    def on_signal() -> None:
+        if session.stop.is_set() and main is not None:
+            main.cancel()
+        else:
+            say("stopping: what is under way is finished first; once more ends it at once")
+            session.stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    except asyncio.CancelledError:
+        say("stopped at once; run the same command again to resume")
+        raise typer.Exit(130) from None
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _progress(session: Session) -> Iterator[None]:
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:>9}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
+        shown: dict[str, TaskID] = {}
+
+        def tell(step: str, progress: Progress) -> None:
+            if step not in shown:
+                shown[step] = bars.add_task(step, total=progress.total, note="")
+            done = progress.done + progress.failed
+            bars.update(shown[step], completed=done, total=progress.total, note=_note(progress))
+
+        session.tell = tell
+        yield
+
+
+def _note(progress: Progress) -> str:
+    parts = [usd(progress.spent_nano_usd)]
+    if progress.left_s is not None and progress.left_s > 0:
+        parts.append(f"about {dt.timedelta(seconds=round(progress.left_s))} left")
+    if progress.failed:
+        parts.append(f"{progress.failed} failed")
+    return " · ".join(parts)
+
+
+def _conclude(ended: Ended, path: Path, arguments: RunArguments) -> None:
+    now = ended.standing
+    total = now.done + now.failed + now.missing
+    typer.echo(
+        f"{now.done} of {total} answers, {ended.judgements} judgements, {usd(now.spent_nano_usd)}"
+    )
+    if now.lost:
+        typer.echo(
+            f"{now.lost} calls were under way when a run was killed; they may have been billed and are"
+            " counted at their worst case"
+        )
+    if now.failed:
+        typer.echo(f"{now.failed} answers failed; the same command tries them again")
+    if ended.halt is Halt.MONEY:
+        typer.echo(
+            f"stopped: the next call might exceed --max-cost {usd(arguments.most_nano_usd)};"
+            " the same command with more money resumes"
+        )
+    elif ended.halt is Halt.TOLD:
+        typer.echo("stopped; the same command resumes")
+    else:
+        typer.echo(f"next: tierwise measure report {path}")

@@ -1,0 +1,266 @@
+"""Runs the sample: every task on every tier, so many at a time, within the budget, until done or told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tierwise_server.core.table import RoutingTable
+from tierwise_server.engine import Engine
+from tierwise_server.errors import TierwiseError
+from tierwise_server.measure.journal import Journal
+from tierwise_server.measure.probing import Probe, Unit, units_of, worst_nano_usd
+from tierwise_server.measure.purse import Purse
+from tierwise_server.measure.recording import Recorder
+from tierwise_server.measure.runfolder import RunFolder, RunMismatch, tiers_version
+from tierwise_server.measure.state import RunState
+
+
+class Unpriced(TierwiseError):
+    """A limit on cost was set, but a model has no price."""
+
+
+class Halt(enum.Enum):
+    """Why a run ended."""
+
+    DONE = "done"
+    TOLD = "stopped"
+    MONEY = "out of money"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run.
+
+    Attributes:
+        concurrency: units under way at a time.
+        most_nano_usd: the most that the run may spend in all, over all its resumptions; None: no limit.
+        again: whether calls that failed although they were billed are made again.
+        repeat_lost: whether calls that were under way when an earlier run was killed are made again. They may have been
+            billed; they are counted at their worst case either way.
+    """
+
+    concurrency: int = 8
+    most_nano_usd: int | None = None
+    again: bool = False
+    repeat_lost: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a step of a run is. `left_s` is an estimate from this session's pace; None before there is one."""
+
+    done: int
+    failed: int
+    total: int
+    spent_nano_usd: int
+    left_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a run stands: `missing` units have no outcome yet, `failed` ones have a failure."""
+
+    done: int
+    failed: int
+    missing: int
+    spent_nano_usd: int
+    lost: int
+
+
+class Job(Protocol):
+    """A piece of work: calls that the journal may know already."""
+
+    @property
+    def worst_nano_usd(self) -> int | None:
+        """What it may cost at most; None when a model has no price."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        ...
+
+    async def do(self) -> bool:
+        """Do it; False when it failed."""
+        ...
+
+
+Tell = Callable[[Progress], None]
+
+
+@asynccontextmanager
+async def recording(
+    folder: RunFolder, engine: Engine, options: RunOptions
+) -> AsyncIterator[Recorder]:
+    """Open the run's journal for work; settles what an earlier run left under way.
+
+    Raises:
+        RunMismatch: the engine's tiers or prices are not those of the run.
+        RunInUse: another process works in the directory.
+    """
+    check_engine(folder, engine)
+    with Journal(folder.path) as journal:
+        state = RunState.of(journal.entries())
+        lost = dict(state.intents)
+
+        def again(key: str) -> bool:
+            entry = state.outcomes[key]
+            return options.repeat_lost if entry["kind"] == "lost" else options.again
+
+        recorder = Recorder(journal, state, engine.prices, again)
+        for key, worst in lost.items():
+            await recorder.note({"kind": "lost", "call": key, "paid_nano_usd": worst})
+        yield recorder
+
+
+def check_engine(folder: RunFolder, engine: Engine) -> None:
+    """See that the engine serves what the run measures.
+
+    Raises:
+        RunMismatch: it has other tiers, models or prices.
+    """
+    check_tiers(folder, engine.table)
+    if engine.prices.version != folder.settings.price_book_version:
+        raise RunMismatch(f"{folder.path} was made with other prices")
+
+
+def check_tiers(folder: RunFolder, table: RoutingTable) -> None:
+    """See that a table's tiers are those of the run.
+
+    Raises:
+        RunMismatch: it has other tiers or models.
+    """
+    if tiers_version(table) != folder.settings.tiers_version:
+        raise RunMismatch(f"{folder.path} was made with other tiers or models")
+
+
+@dataclass(frozen=True, slots=True)
+class UnitJob:
+    """A unit as a job."""
+
+    probe: Probe
+    unit: Unit
+
+    @property
+    def worst_nano_usd(self) -> int | None:
+        """See Job."""
+        return worst_nano_usd(self.probe.engine.prices, self.unit)
+
+    @property
+    def done(self) -> bool:
+        """See Job."""
+        return self.probe.recorder.state.done(*self.unit.place)
+
+    async def do(self) -> bool:
+        """See Job."""
+        outcome = await self.probe.measure(self.unit)
+        return bool(outcome["outcome"] == "answered")
+
+
+@dataclass(slots=True)
+class Runner:
+    """Works through the jobs that are not done yet. One per step of a session.
+
+    Attributes:
+        stop: set it to end cleanly: what is under way is finished, nothing else begun.
+        halt: why it ended.
+    """
+
+    jobs: Sequence[Job]
+    recorder: Recorder
+    options: RunOptions
+    tell: Tell = lambda _: None
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    monotonic: Callable[[], float] = time.monotonic
+    halt: Halt = Halt.DONE
+    _begun_s: float = 0.0
+    _finished: int = 0
+    _failed: int = 0
+    _todo: int = 0
+
+    async def run(self) -> Halt:
+        """Run until done, stopped or out of money. Spends money.
+
+        Raises:
+            Unpriced: there is a limit, and a model without a price.
+            RequestError: the provider refuses us altogether.
+        """
+        todo = [job for job in self.jobs if not job.done]
+        purse = Purse(self.options.most_nano_usd, self.recorder.state.paid_nano_usd)
+        priced = iter([(job, self._worst(job)) for job in todo])
+        self._begun_s, self._todo = self.monotonic(), len(todo)
+        self._say()
+        try:
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(min(self.options.concurrency, len(todo))):
+                    workers.create_task(self._work(priced, purse))
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+        return self.halt
+
+    async def _work(self, priced: Iterator[tuple[Job, int]], purse: Purse) -> None:
+        for job, worst in priced:
+            if self.stop.is_set():
+                self.halt = Halt.TOLD if self.halt is Halt.DONE else self.halt
+                return
+            if not await purse.take(worst):
+                self.halt = Halt.MONEY
+                self.stop.set()
+                return
+            try:
+                worked = await job.do()
+            finally:
+                await purse.settle(worst, self.recorder.state.paid_nano_usd)
+            self._finished += 1
+            self._failed += not worked
+            self._say()
+
+    def _worst(self, job: Job) -> int:
+        if self.options.most_nano_usd is None:
+            return 0
+        worst = job.worst_nano_usd
+        if worst is None:
+            raise Unpriced("a limit on cost needs a price for every model, and one has none")
+        return worst
+
+    def _say(self) -> None:
+        pace_s = (self.monotonic() - self._begun_s) / self._finished if self._finished else None
+        left = self._todo - self._finished
+        self.tell(
+            Progress(
+                done=len(self.jobs) - left - self._failed,
+                failed=self._failed,
+                total=len(self.jobs),
+                spent_nano_usd=self.recorder.state.paid_nano_usd,
+                left_s=None if pace_s is None else pace_s * left,
+            )
+        )
+
+
+def unit_jobs(folder: RunFolder, probe: Probe) -> tuple[UnitJob, ...]:
+    """Every tier on every task."""
+    units = units_of(folder.tasks, probe.engine.table.tiers)
+    return tuple(UnitJob(probe, unit) for unit in units)
+
+
+def standing(folder: RunFolder, state: RunState) -> Standing:
+    """Where the run stands."""
+    places = [(task.id, tier) for task in folder.tasks for tier in folder.settings.tiers]
+    done = sum(state.done(*place) for place in places)
+    failed = sum(place in state.units for place in places) - done
+    missing = len(places) - done - failed
+    return Standing(done, failed, missing, state.paid_nano_usd, state.lost)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The failure that ended the group: the others follow from it."""
+    inner: BaseException = group
+    while isinstance(inner, BaseExceptionGroup):
+        inner = inner.exceptions[0]
+    return inner

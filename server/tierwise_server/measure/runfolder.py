@@ -1,0 +1,206 @@
+"""A run's directory: what is measured, fixed when it is made, and the journal of what came of it.
+
+run.json       what is measured, on which models, at which prices; written once
+tasks.jsonl    the sampled tasks; written once
+journal.jsonl  every call and outcome (journal.py)
+labels.json    what human reviewers said, once they did
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from tierwise_server import __version__
+from tierwise_server.config.version import table_version
+from tierwise_server.core.calibration import Calibration
+from tierwise_server.core.table import Policy, RoutingTable
+from tierwise_server.errors import TierwiseError
+from tierwise_server.measure.dataset import SampleTask, dataset_hash, parse_lines
+from tierwise_server.measure.journal import sync_folder, write_atomically
+
+FORMAT: Final = 1
+SETTINGS_FILE: Final = "run.json"
+TASKS_FILE: Final = "tasks.jsonl"
+LABELS_FILE: Final = "labels.json"
+
+
+class RunMismatch(TierwiseError):
+    """A run directory was made for something else, or is none; the message says what differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What a run measures. Times are Unix seconds.
+
+    Attributes:
+        tiers: the measured tiers, weakest first.
+        models: tier to the model that fills it.
+        tiers_version: the fingerprint of tiers and models with all their settings.
+        table: the rows in force for the sampled task types when the run was made.
+        dataset_hash: the fingerprint of the whole file.
+        sample_hash: the fingerprint of the sampled tasks.
+        batched: whether answers come from the batches API, so that no latency is known.
+        cautions: what readers of the report should know about the file.
+    """
+
+    tiers: tuple[str, ...]
+    models: Mapping[str, str]
+    tiers_version: str
+    table: Mapping[str, Policy]
+    table_version: str
+    price_book_version: str
+    dataset: str
+    dataset_hash: str
+    sample_hash: str
+    seed: int
+    made_at_s: int
+    batched: bool = False
+    cautions: tuple[str, ...] = ()
+    version: str = field(default=__version__)
+
+    def to_json(self) -> str:
+        """The settings as a JSON document."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            RunMismatch: it is of another format.
+        """
+        content = json.loads(text)
+        if content.pop("format", None) != FORMAT:
+            raise RunMismatch(f"the run is of another format than {FORMAT}: measure again")
+        table = {name: policy_from(row) for name, row in content.pop("table").items()}
+        for name in ("tiers", "cautions"):
+            content[name] = tuple(content[name])
+        return cls(table=table, **content)
+
+    @property
+    def made_at(self) -> dt.datetime:
+        """When the run was made."""
+        return dt.datetime.fromtimestamp(self.made_at_s, dt.UTC)
+
+
+def policy_from(row: Mapping[str, Any]) -> Policy:
+    """A policy from its plain form; its evidence is left out."""
+    calibration = row.get("calibration")
+    return Policy(
+        cascade=tuple(row["cascade"]),
+        threshold=row["threshold"],
+        method=row["method"],
+        calibration=calibration and {name: Calibration(**c) for name, c in calibration.items()},
+    )
+
+
+def settings_for(
+    table: RoutingTable,
+    tasks: Sequence[SampleTask],
+    *,
+    price_book_version: str,
+    dataset: str,
+    whole_hash: str,
+    seed: int,
+    now: dt.datetime,
+    batched: bool = False,
+    cautions: Sequence[str] = (),
+) -> RunSettings:
+    """Describe a run of these tasks on every tier of the table."""
+    rows = {}
+    for task_type in sorted({task.task_type for task in tasks}):
+        policy = table.rows.get(task_type, table.default)
+        if policy is not None:
+            rows[task_type] = Policy(
+                policy.cascade, policy.threshold, policy.method, calibration=policy.calibration
+            )
+    return RunSettings(
+        tiers=tuple(tier.name for tier in table.tiers),
+        models={tier.name: tier.model.id for tier in table.tiers},
+        tiers_version=tiers_version(table),
+        table=rows,
+        table_version=table.version,
+        price_book_version=price_book_version,
+        dataset=dataset,
+        dataset_hash=whole_hash,
+        sample_hash=dataset_hash(tasks),
+        seed=seed,
+        made_at_s=int(now.timestamp()),
+        batched=batched,
+        cautions=tuple(cautions),
+    )
+
+
+def tiers_version(table: RoutingTable) -> str:
+    """Fingerprint the tiers and their models alone."""
+    bare = RoutingTable("", table.tiers, {}, None, Policy(()), 0)
+    return table_version(bare)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A run's directory, opened."""
+
+    path: Path
+    settings: RunSettings
+    tasks: tuple[SampleTask, ...]
+
+    @classmethod
+    def make(cls, path: Path, settings: RunSettings, tasks: Sequence[SampleTask]) -> Self:
+        """Make the directory, or open it when it was made for the same work.
+
+        Raises:
+            RunMismatch: it was made for other work; the message names each difference.
+            OSError: it cannot be written.
+        """
+        if (path / SETTINGS_FILE).exists():
+            opened = cls.open(path)
+            differences = list(_differences(opened.settings, settings))
+            if differences:
+                raise RunMismatch(f"{path} was made for other work: {'; '.join(differences)}")
+            return opened
+        path.mkdir(parents=True, exist_ok=True)
+        write_atomically(path / TASKS_FILE, "".join(task.line() + "\n" for task in tasks))
+        # Written last: a directory with settings is whole.
+        write_atomically(path / SETTINGS_FILE, settings.to_json())
+        sync_folder(path.parent)
+        return cls(path, settings, tuple(tasks))
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a run's directory.
+
+        Raises:
+            RunMismatch: it is none, or its tasks are not those it was made with.
+        """
+        try:
+            settings = RunSettings.from_json((path / SETTINGS_FILE).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunMismatch(f"{path} is no run: it has no {SETTINGS_FILE}") from None
+        except (ValueError, KeyError, TypeError):
+            raise RunMismatch(f"{path / SETTINGS_FILE} cannot be read") from None
+        with (path / TASKS_FILE).open("rb") as file:
+            tasks = parse_lines(file).tasks
+        if dataset_hash(tasks) != settings.sample_hash:
+            raise RunMismatch(f"{path / TASKS_FILE} was changed since the run was made")
+        return cls(path, settings, tasks)
+
+
+def _differences(made: RunSettings, wanted: RunSettings) -> list[str]:
+    words = {
+        "dataset_hash": "the tasks",
+        "sample_hash": "the sample",
+        "tiers_version": "the tiers or their models",
+        "price_book_version": "the prices",
+        "batched": "--batch",
+    }
+    return [
+        f"{said} differ" if name != "batched" else f"{said} differs"
+        for name, said in words.items()
+        if getattr(made, name) != getattr(wanted, name)
+    ]

@@ -1,0 +1,92 @@
+"""What a run's journal says: a fold over its entries. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from tierwise_server.core.model import CallKind
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CallKey:
+    """Names a call for good: what it is for, the task, and the tier or tiers."""
+
+    purpose: str
+    task: str
+    subject: str
+
+    def __str__(self) -> str:
+        """One string, whatever characters the parts hold."""
+        return "/".join(quote(part, safe="") for part in (self.purpose, self.task, self.subject))
+
+
+def answer_key(task: str, tier: str, kind: CallKind) -> CallKey:
+    """The key of a tier's answer to a task, or of the check of that answer."""
+    return CallKey("check" if kind is CallKind.CHECK else "answer", task, tier)
+
+
+@dataclass(slots=True)
+class RunState:
+    """Where a run stands.
+
+    Attributes:
+        outcomes: call to how it ended last: answered, failed or lost.
+        intents: call to the most it may cost, of calls that are under way.
+        units: (task, tier) to the last word about it.
+        paid_nano_usd: everything paid, failures and lost calls (at their worst case) included.
+        lost: how often a call was under way when a run was stopped.
+        batches: batch name to its last entry.
+    """
+
+    outcomes: dict[str, Entry] = field(default_factory=dict)
+    intents: dict[str, int] = field(default_factory=dict)
+    units: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    paid_nano_usd: int = 0
+    lost: int = 0
+    batches: dict[str, Entry] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> RunState:
+        """Fold entries from the beginning."""
+        state = cls()
+        for entry in entries:
+            state.take(entry)
+        return state
+
+    def take(self, entry: Entry) -> None:
+        """Fold one entry; kinds it does not know change nothing."""
+        match entry["kind"]:
+            case "intent":
+                self.intents[entry["call"]] = entry["worst_nano_usd"]
+            case "answered" | "failed" | "lost":
+                self.intents.pop(entry["call"], None)
+                self.outcomes[entry["call"]] = entry
+                self.paid_nano_usd += entry["paid_nano_usd"]
+                self.lost += entry["kind"] == "lost"
+            case "unit":
+                self.units[entry["task"], entry["tier"]] = entry
+            case "batch":
+                self.batches[entry["name"]] = {**self.batches.get(entry["name"], {}), **entry}
+            case _:
+                pass
+
+    def outcome(self, key: str) -> Entry | None:
+        """How the call ended; None when it never did, or at no cost, so that it may be made (again)."""
+        entry = self.outcomes.get(key)
+        if entry is not None and entry["kind"] == "failed" and entry["usage"] is None:
+            return None
+        return entry
+
+    def answered(self, key: CallKey) -> Entry | None:
+        """The answer to a call, if there is one."""
+        entry = self.outcomes.get(str(key))
+        return entry if entry is not None and entry["kind"] == "answered" else None
+
+    def done(self, task: str, tier: str) -> bool:
+        """Whether the tier's outcome on the task is known."""
+        return self.units.get((task, tier), {}).get("outcome") == "answered"
