@@ -1,0 +1,126 @@
+"""Opens the ledger that the settings name."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from tierwise_server.errors import ConfigurationError, Fault, LedgerUnavailable
+from tierwise_server.ledger.base import Ledger, LedgerReader
+from tierwise_server.ledger.ledger import SqlLedger
+from tierwise_server.ledger.memory import MemoryLedger
+from tierwise_server.ledger.migrate import require_newest
+from tierwise_server.ledger.postgres import PostgresDatabase
+from tierwise_server.ledger.reading import SqlReader
+from tierwise_server.ledger.settings import MEMORY_URL, LedgerSettings
+from tierwise_server.ledger.sqlite import (
+    DATABASE_FILE,
+    DirectoryLock,
+    SqliteDatabase,
+    examine,
+    make_private,
+)
+from tierwise_server.ledger.store import SqlStore
+from tierwise_server.ledger.writer import Pace, Writer
+from tierwise_server.ledger.writing import Holder
+
+if TYPE_CHECKING:
+    from tierwise_server.ledger.database import Database
+
+
+@asynccontextmanager
+async def open_ledger(settings: LedgerSettings) -> AsyncIterator[Ledger]:
+    """Open the ledger to write; `recover` was called once. Closes it when the context ends.
+
+    Raises:
+        ConfigurationError: it cannot be used: damaged, in use, newer, out of reach.
+    """
+    if settings.url == MEMORY_URL:
+        yield MemoryLedger(
+            reservation_lease_s=settings.reservation_lease_s,
+            keep_content_days=settings.keep_content_days,
+            wall_clock=settings.wall_clock,
+        )
+        return
+    lock = None if settings.url else await asyncio.to_thread(_claim, settings)
+    try:
+        ledger = await _opened(settings)
+        try:
+            await ledger.recover()
+            yield ledger
+        finally:
+            await ledger.aclose()
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+@asynccontextmanager
+async def open_reader(settings: LedgerSettings) -> AsyncIterator[LedgerReader]:
+    """Open the ledger to read, beside a server that may have it open. Closes it when the context ends.
+
+    Raises:
+        ConfigurationError: there is none, or its tables are older or newer than this version's.
+    """
+    if not settings.url and not (settings.directory / DATABASE_FILE).exists():
+        raise _unusable(settings, "there is no ledger here yet; it is made when the server starts")
+    reader = SqlReader(_database(settings, read_only=True), settings.read_timeout_s)
+    try:
+        try:
+            await reader.read(require_newest)
+        except LedgerUnavailable as error:
+            raise _unusable(settings, error.message) from None
+        yield reader
+    finally:
+        await reader.aclose()
+
+
+def _claim(settings: LedgerSettings) -> DirectoryLock:
+    make_private(settings.directory)
+    lock = DirectoryLock(settings.directory)
+    try:
+        examine(settings.directory / DATABASE_FILE)
+    except ConfigurationError:
+        lock.release()
+        raise
+    return lock
+
+
+async def _opened(settings: LedgerSettings) -> SqlLedger:
+    database = _database(settings)
+    holder = Holder(
+        database=database,
+        owner=secrets.token_hex(8),
+        reservation_lease_s=settings.reservation_lease_s,
+        keeps_content=settings.keep_content_days > 0,
+    )
+    store = SqlStore(holder, settings)
+    try:
+        await asyncio.to_thread(store.open)
+    except LedgerUnavailable as error:
+        cause = error.__cause__
+        raise _unusable(settings, f"cannot be used: {cause or error}") from None
+    pace = Pace(
+        most_waiting=settings.most_waiting,
+        write_timeout_s=settings.write_timeout_s,
+        beat_s=settings.owner_lease_s / 3,
+    )
+    writer = Writer(store, pace)
+    writer.start()
+    reader = SqlReader(_database(settings, read_only=True), settings.read_timeout_s)
+    return SqlLedger(writer, reader, settings)
+
+
+def _database(settings: LedgerSettings, *, read_only: bool = False) -> Database:
+    if settings.url:
+        timeout_s = settings.read_timeout_s if read_only else settings.write_timeout_s
+        return PostgresDatabase(settings.url, statement_timeout_s=timeout_s)
+    path = settings.directory / DATABASE_FILE
+    return SqliteDatabase(path, settings.wall_clock, read_only=read_only)
+
+
+def _unusable(settings: LedgerSettings, text: str) -> ConfigurationError:
+    return ConfigurationError((Fault("ledger.url" if settings.url else "ledger.directory", text),))

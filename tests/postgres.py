@@ -1,0 +1,142 @@
+"""A PostgreSQL cluster of the tests' own, on a loopback port, in a temporary folder.
+
+It runs as an unprivileged user, because PostgreSQL refuses to run as root. Where the programs are missing, the tests
+that need them are skipped; in CI they fail.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+
+USER = "tierwise"
+PATIENCE_S = 60
+
+
+@dataclass
+class Cluster:
+    """A running cluster: it makes databases, and can be stopped and started."""
+
+    programs: Path
+    folder: Path
+    port: int
+    account: str | None
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def database(self, template: str = "template0") -> str:
+        """Make a database, and return its URL."""
+        name = f"test_{next(self.numbers)}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        return self.url(name)
+
+    def url(self, database: str) -> str:
+        """Return the URL of a database."""
+        return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        options = (
+            f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections=40 "
+            "-c shared_buffers=16MB -c autovacuum=off"
+        )
+        log = str(self.folder / "log")
+        self._run("pg_ctl", "start", "-w", "-t", str(PATIENCE_S), "-l", log, "-o", options)
+
+    def stop(self) -> None:
+        """Stop at once, as a crash would."""
+        self._run("pg_ctl", "stop", "-w", "-t", str(PATIENCE_S), "-m", "immediate")
+
+    def initialise(self) -> None:
+        """Make the cluster's files."""
+        self._run("initdb", "-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C", "--no-sync")
+
+    def _run(self, program: str, *words: str) -> None:
+        account = None if self.account is None else pwd.getpwnam(self.account)
+        done = subprocess.run(
+            [str(self.programs / program), "-D", str(self.folder / "data"), *words],
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=(self.folder / "output").open("ab"),
+            stderr=subprocess.STDOUT,
+            timeout=2 * PATIENCE_S,
+            check=False,
+            user=None if account is None else account.pw_uid,
+            group=None if account is None else account.pw_gid,
+            extra_groups=None if account is None else [],
+        )
+        if done.returncode:
+            output = (self.folder / "output").read_text(errors="replace")
+            raise RuntimeError(f"{program}: {output[-2000:]}")
+
+
+def programs() -> Path | None:
+    """Find the folder of PostgreSQL's programs, the newest version's first."""
+    on_path = shutil.which("initdb")
+    if on_path:
+        return Path(on_path).resolve().parent
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=_version)
+    return debian[-1].parent if debian else None
+
+
+def _version(initdb: Path) -> int:
+    return int(initdb.parent.parent.name)
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """Run a cluster until the context ends."""
+    found = programs()
+    if found is None:
+        text = "PostgreSQL is not installed (Debian package postgresql)"
+        if os.environ.get("CI"):
+            pytest.fail(text)
+        pytest.skip(text)
+    folder = Path(tempfile.mkdtemp(prefix="tierwise-postgres-"))
+    account = _account()
+    if account is not None:
+        shutil.chown(folder, account)
+    cluster = Cluster(found, folder, _free_port(), account)
+    try:
+        cluster.initialise()
+        cluster.start()
+        try:
+            yield cluster
+        finally:
+            cluster.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+def _account() -> str | None:
+    """Choose whom to run as: nobody else unless we are root."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """One cluster for the whole run."""
+    with running_cluster() as cluster:
+        yield cluster
