@@ -70,7 +70,7 @@ bench-routing: setup ## Measure routing on recorded outcomes (TIERWISE_BENCH_DAT
 
 # One target for each language; one whose toolchain is missing says so, and fails in CI only.
 .PHONY: generate
-generate: generate-python generate-go generate-java ## Rewrite generated code: from proto/, and the sync client from the async one
+generate: generate-python generate-go generate-java generate-typescript ## Rewrite generated code: from proto/, and the sync client from the async one
 
 .PHONY: generate-python
 generate-python: setup $(CODEGEN)/.stamp
@@ -84,6 +84,10 @@ generate-go: $(CODEGEN)/.stamp
 .PHONY: generate-java
 generate-java: $(CODEGEN)/.stamp
 	PATH="$(CURDIR)/$(CODEGEN)/bin:$$PATH" tools/generate_java.sh
+
+.PHONY: generate-typescript
+generate-typescript: $(CODEGEN)/.stamp
+	PATH="$(CURDIR)/$(CODEGEN)/bin:$$PATH" tools/generate_typescript.sh
 
 .PHONY: format
 format: setup $(CODEGEN)/.stamp ## Format Python and proto, and sort imports

@@ -28,6 +28,7 @@ _NOT_OURS = {
     "__pycache__",
     "build",
     "dist",
+    "node_modules",
 }
 
 
