@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx2
 import pytest
+from anthropic import AsyncAnthropic
 
 from tests.contract.raw_upstream import raw_upstream, response
+from tierwise_server.providers.anthropic.sending import MessagesSender
 from tierwise_server.providers.anthropic.transport import (
     MAX_ERROR_BYTES,
     MAX_REPLY_BYTES,
+    AiohttpTransport,
     Connections,
     DirectClient,
 )
@@ -26,8 +28,24 @@ async def _in_time() -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def direct_client() -> AsyncIterator[DirectClient]:
-    async with DirectClient(Connections()) as client:
+    async with DirectClient(AiohttpTransport(Connections())) as client:
         yield client
+
+
+@asynccontextmanager
+async def sdk_client(base_url: str) -> AsyncIterator[tuple[AsyncAnthropic, AiohttpTransport]]:
+    """The SDK's client as the provider makes it, and what it sends through."""
+    transport = AiohttpTransport(Connections())
+    headers = {"accept-encoding": "identity"}
+    async with AsyncAnthropic(
+        api_key="key",
+        base_url=base_url,
+        max_retries=0,
+        timeout=None,
+        http_client=DirectClient(transport),
+        default_headers=headers,
+    ) as sdk:
+        yield sdk, transport
 
 
 async def test_query_headers_and_body_go_out_as_asked() -> None:
@@ -42,17 +60,25 @@ async def test_query_headers_and_body_go_out_as_asked() -> None:
     assert b"\r\ncontent-length: 4\r\n" in post.lower()
 
 
-async def test_a_parsed_request_is_the_same_on_the_wire() -> None:
-    headers = httpx2.Headers({"x-a": "b", "content-type": "application/json"})
-    async with raw_upstream(response(b"{}")) as upstream, direct_client() as client:
-        url = f"{upstream.base_url}/v1/messages"
-        ready = client.build_request("POST", httpx2.URL(url), headers=headers, content=b"{}")
-        plain = client.build_request("POST", url, headers=dict(headers), content=b"{}")
-        assert (ready.content, plain.content) == (b"{}", b"{}")
-        await client.send(ready)
-        await client.send(plain)
-    first, second = (sorted(head.lower().split(b"\r\n")) for head in upstream.requests)
-    assert first == second
+async def test_every_request_is_the_one_that_the_sdk_would_send() -> None:
+    async with (
+        raw_upstream(response(b"{}")) as upstream,
+        sdk_client(upstream.base_url) as (
+            sdk,
+            transport,
+        ),
+    ):
+        sender = MessagesSender(sdk, transport, f"{upstream.base_url}/v1/messages")
+        for content in (b"{}", b"{ }"):
+            await (await sender.send(content, {"x-a": "b"})).read()
+        await sdk.post(
+            "/v1/messages", content=b"{}", cast_to=object, options={"headers": {"x-a": "b"}}
+        )
+    first, second, own = (sorted(head.lower().split(b"\r\n")) for head in upstream.requests)
+    assert first == own
+    assert [line for line in second if not line.startswith(b"content-length")] == [
+        line for line in own if not line.startswith(b"content-length")
+    ]
 
 
 @pytest.mark.parametrize(

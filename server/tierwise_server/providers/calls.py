@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def attempt_call(task: Task, call: Call) -> ModelCall:
     """Ask the tier's model for an answer, thinking as the tier says."""
     tier, options = call.tier, task.generation
-    sampling = takes_sampling(tier)
+    left_out = ignored_options(tier, task)
     return ModelCall(
         kind=call.kind,
         model=tier.model,
@@ -26,8 +26,8 @@ def attempt_call(task: Task, call: Call) -> ModelCall:
         thinking=tier.thinking,
         thinking_budget_tokens=tier.thinking_budget_tokens,
         effort=tier.effort,
-        temperature=options.temperature if sampling else None,
-        top_p=options.top_p if sampling else None,
+        temperature=None if "temperature" in left_out else options.temperature,
+        top_p=None if "top_p" in left_out else options.top_p,
         stop_sequences=options.stop_sequences,
     )
 
@@ -51,9 +51,11 @@ def takes_sampling(tier: Tier) -> bool:
 
 
 def ignored_options(tier: Tier, task: Task) -> tuple[str, ...]:
-    """Name the request's options that attempts at the tier leave out."""
-    if takes_sampling(tier):
-        return ()
+    """Name the request's options that attempts at the tier leave out.
+
+    Models that take sampling options take one of them: with both given, top_p is left out.
+    """
     options = task.generation
     wanted = (("temperature", options.temperature), ("top_p", options.top_p))
-    return tuple(name for name, value in wanted if value is not None)
+    given = tuple(name for name, value in wanted if value is not None)
+    return given[1:] if takes_sampling(tier) else given

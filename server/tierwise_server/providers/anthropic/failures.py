@@ -132,7 +132,7 @@ def status_failure(error: APIStatusError) -> UpstreamError:
         meaning.message,
         retryable=meaning.retryable and headers.get("x-should-retry") != "false",
         retry_after_s=retry_after_s(headers),
-        upstream_request_id=request_id_of(error.response),
+        upstream_request_id=request_id_of(headers),
     )
 
 
@@ -194,9 +194,9 @@ def limit_failure(watchdog: Watchdog, request_id: str) -> UpstreamError:
     )
 
 
-def request_id_of(response: httpx2.Response) -> str:
-    """The provider's id of a request; empty when there is none that is safe to log."""
-    named = response.headers.get("request-id", "")
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """The provider's id of a request, from the response's headers; empty when there is none that is safe to log."""
+    named = headers.get("request-id", "")
     return named if _REQUEST_ID.fullmatch(named) else ""
 
 

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
-import httpx2
-from anthropic import AsyncAnthropic, AsyncStream
+from anthropic import AsyncAnthropic
 
 from tierwise_server.errors import Reason, UpstreamError
 from tierwise_server.providers.anthropic import failures
 from tierwise_server.providers.anthropic.answer import Answer
 from tierwise_server.providers.anthropic.models import facts_of
 from tierwise_server.providers.anthropic.request import request_body, request_headers
+from tierwise_server.providers.anthropic.sending import MessagesSender
 from tierwise_server.providers.anthropic.stream import MessageStreamParser
-from tierwise_server.providers.anthropic.transport import Body, Connections, DirectClient
+from tierwise_server.providers.anthropic.transport import (
+    AiohttpTransport,
+    Body,
+    Connections,
+    DirectClient,
+)
 from tierwise_server.providers.sse import DEFAULT_MAX_EVENT_BYTES
 from tierwise_server.providers.watchdog import Patience, Watchdog
 
@@ -56,17 +61,18 @@ class AnthropicProvider:
         max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES,
     ) -> None:
         self._connections = connections or Connections.from_environment(base_url)
+        transport = AiohttpTransport(self._connections)
         self._client = AsyncAnthropic(
             api_key=api_key,
             base_url=base_url,
             max_retries=0,
             timeout=None,
-            http_client=DirectClient(self._connections),
+            http_client=DirectClient(transport),
             default_headers={"accept-encoding": "identity"},
             open_telemetry=False,
         )
-        # The SDK takes a parsed URL too, whatever its types say, and then has none to parse and join.
-        self._url = cast("str", httpx2.URL(f"{base_url.rstrip('/')}/v1/messages"))
+        address = f"{base_url.rstrip('/')}/v1/messages"
+        self._messages = MessagesSender(self._client, transport, address)
         self._slots = asyncio.Semaphore(self._connections.most)
         self._patience = patience
         self._max_event_bytes = max_event_bytes
@@ -82,11 +88,10 @@ class AnthropicProvider:
         await self._take_slot()
         watchdog = Watchdog(self._patience, call.time_left_s)
         try:
-            response = await self._send(call, content, watchdog)
-            body = cast("Body", response.stream)
+            body = await self._send(call, content, watchdog)
             try:
-                request_id = failures.request_id_of(response)
-                if not response.headers.get("content-type", "").startswith(_EVENT_STREAM):
+                request_id = failures.request_id_of(body.headers)
+                if not body.headers.get("content-type", "").startswith(_EVENT_STREAM):
                     raise failures.malformed(request_id)
                 parser = MessageStreamParser(max_event_bytes=self._max_event_bytes)
                 yield Answer(body, parser, watchdog, request_id)
@@ -137,20 +142,11 @@ class AnthropicProvider:
                 Reason.OVERLOADED, "all connections to the provider are in use"
             ) from None
 
-    async def _send(self, call: ModelCall, content: bytes, watchdog: Watchdog) -> httpx2.Response:
+    async def _send(self, call: ModelCall, content: bytes, watchdog: Watchdog) -> Body:
         """Send the request; returns with the head of a 2xx response."""
         with failures.translated(watchdog):
             async with watchdog.interrupting():
-                stream = await self._client.post(
-                    self._url,
-                    content=content,
-                    cast_to=httpx2.Response,
-                    options={"headers": request_headers(call)},
-                    stream=True,
-                    stream_cls=AsyncStream[Any],
-                )
-        # With this cast_to the SDK hands out the response itself, unread, which its types do not say.
-        return cast("httpx2.Response", stream)
+                return await self._messages.send(content, request_headers(call))
 
 
 def _content(call: ModelCall) -> bytes:

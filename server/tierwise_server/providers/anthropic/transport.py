@@ -2,16 +2,15 @@
 
 The SDK builds requests and reads errors through an `httpx2.AsyncClient`. What that client does on top
 (merging headers, cookies, auth flows, redirects, logging, decompression) the SDK has done already, or
-must not happen to a request that carries a key. Leaving it out halves the cost of the layer.
+must not happen to a request that carries a key.
 """
 
 from __future__ import annotations
 
-import functools
 import io
 import math
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
@@ -22,6 +21,8 @@ from typing_extensions import override
 
 if TYPE_CHECKING:
     import ssl
+
+    from multidict import CIMultiDict
 
 MAX_ERROR_BYTES: Final = 64 * 1024
 """How much is read of what is no answer: its error object fits many times over."""
@@ -67,14 +68,28 @@ class Body(httpx2.AsyncByteStream):
 
     Args:
         response: what aiohttp received.
+
+    Attributes:
+        status, headers: of the response.
     """
 
-    __slots__ = ("_content", "_left_bytes", "_response")
+    __slots__ = ("_content", "_left_bytes", "_response", "headers", "status")
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
         self._content = response.content
         self._left_bytes: float = math.inf
+        self.status = response.status
+        self.headers = response.headers
+
+    def as_response(self, request: httpx2.Request) -> httpx2.Response:
+        """The whole response in httpx2's words; of what is no answer, only so much will be read."""
+        if not 200 <= self.status < 300:
+            self.limit_to(MAX_ERROR_BYTES)
+        # Nobody asked for compression; without its name nothing will be inflated.
+        raw = self._response.raw_headers
+        headers = [header for header in raw if header[0].lower() != b"content-encoding"]
+        return httpx2.Response(self.status, headers=headers, stream=self, request=request)
 
     def limit_to(self, most_bytes: int) -> None:
         """End the iteration, as if the body were whole, after about this many bytes, or sooner."""
@@ -166,14 +181,30 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         Raises:
             httpx2.TransportError: it could not be sent, or no head came.
         """
+        headers = request.headers.multi_items()
+        url = yarl.URL(str(request.url), encoded=True)
+        body = await self.send(request.method, url, headers, request.content)
+        return body.as_response(request)
+
+    async def send(
+        self,
+        method: str,
+        url: yarl.URL,
+        headers: CIMultiDict[str] | Sequence[tuple[str, str]],
+        content: bytes,
+    ) -> Body:
+        """Send a request; returns when the response's head is there.
+
+        Raises:
+            httpx2.TransportError: it could not be sent, or no head came.
+        """
         session = self._session or self._open()
-        content = request.content
         proxy = self._connections.proxy
         try:
             response = await session.request(
-                request.method,
-                _url(str(request.url)),
-                headers=request.headers.multi_items(),
+                method,
+                url,
+                headers=headers,
                 # aiohttp wants large bodies as files, to send them piece by piece.
                 data=io.BytesIO(content) if len(content) > _LARGE_REQUEST_BYTES else content,
                 allow_redirects=False,
@@ -182,7 +213,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             )
         except (aiohttp.ClientError, OSError) as error:
             raise _translated(error) from error
-        return _received(request, response)
+        return Body(response)
 
     @override
     async def aclose(self) -> None:
@@ -207,37 +238,16 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         return self._session
 
 
-class _ReadyRequest(httpx2.Request):
-    """A request with all that it needs: aiohttp adds host and length, so they are not worked out twice."""
-
-    def __init__(
-        self, method: str, url: httpx2.URL, headers: httpx2.Headers, content: bytes
-    ) -> None:
-        self.method = method
-        self.url = url
-        self.headers = headers
-        self.extensions = {}
-        self.stream = httpx2.ByteStream(content)
-        self._body = content
-
-    @property
-    @override
-    def content(self) -> bytes:
-        return self._body
-
-
 class DirectClient(httpx2.AsyncClient):
     """An httpx2 client for the SDK that adds nothing to what the SDK asks for."""
 
-    def __init__(self, connections: Connections) -> None:
-        self._direct = AiohttpTransport(connections)
-        super().__init__(transport=self._direct, trust_env=False, timeout=None)
+    def __init__(self, transport: AiohttpTransport) -> None:
+        self._direct = transport
+        super().__init__(transport=transport, trust_env=False, timeout=None)
 
     @override
     def build_request(self, method: str, url: httpx2.URL | str, **options: Any) -> httpx2.Request:
         content, headers, params = (options.get(key) for key in ("content", "headers", "params"))
-        if isinstance(url, httpx2.URL) and isinstance(headers, httpx2.Headers) and not params:
-            return _ReadyRequest(method, url, headers, content or b"")
         return httpx2.Request(method, url, params=params, headers=headers, content=content)
 
     @override
@@ -247,20 +257,6 @@ class DirectClient(httpx2.AsyncClient):
             cast("Body", response.stream).limit_to(MAX_REPLY_BYTES)
             await response.aread()
         return response
-
-
-@functools.lru_cache(maxsize=64)
-def _url(url: str) -> yarl.URL:
-    return yarl.URL(url, encoded=True)
-
-
-def _received(request: httpx2.Request, response: aiohttp.ClientResponse) -> httpx2.Response:
-    body = Body(response)
-    if not 200 <= response.status < 300:
-        body.limit_to(MAX_ERROR_BYTES)
-    # Nobody asked for compression; without its name nothing will be inflated.
-    headers = [h for h in response.raw_headers if h[0].lower() != b"content-encoding"]
-    return httpx2.Response(response.status, headers=headers, stream=body, request=request)
 
 
 def _environment_proxy(url: yarl.URL) -> Proxy | None:
