@@ -119,8 +119,8 @@ def _message(index: int, given: message_pb2.Message, faults: list[Fault]) -> Mes
     for place, block in enumerate(given.content):
         if not block.HasField("text"):
             faults.append(Fault(f"{where}.content[{place}]", "is not a kind of block known here"))
-        elif not block.text.text:
-            faults.append(Fault(f"{where}.content[{place}].text", "must not be empty"))
+        elif _is_blank(block.text.text):
+            faults.append(Fault(f"{where}.content[{place}].text", "must not be blank"))
         texts.append(block.text.text)
     return Message(role or Role.USER, tuple(texts))
 
@@ -163,9 +163,14 @@ def _generation(given: routing_pb2.GenerationOptions, faults: list[Fault]) -> Ge
     if len(stops) > MOST_STOP_SEQUENCES:
         text = f"must be at most {MOST_STOP_SEQUENCES}"
         faults.append(Fault("generation.stop_sequences", text))
-    if not all(stops):
-        faults.append(Fault("generation.stop_sequences", "must not hold an empty text"))
+    if any(_is_blank(stop) for stop in stops):
+        faults.append(Fault("generation.stop_sequences", "must not hold a blank text"))
     return GenerationOptions(limit, temperature, top_p, stops)
+
+
+def _is_blank(text: str) -> bool:
+    """Whether a text has nothing but white space, which models refuse."""
+    return not text or text.isspace()
 
 
 def _within(path: str, value: float | None, low: float, high: float, faults: list[Fault]) -> None:
