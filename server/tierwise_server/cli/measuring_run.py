@@ -204,6 +204,8 @@ def _conclude(ended: Ended, path: Path, arguments: RunArguments) -> None:
             f"stopped: the next call might exceed --max-cost {usd(arguments.most_nano_usd)};"
             " the same command with more money resumes"
         )
+    elif ended.halt is Halt.FAILING:
+        typer.echo("stopped: the provider fails every call; the same command resumes")
     elif ended.halt is Halt.TOLD:
         typer.echo("stopped; the same command resumes")
     else:

@@ -38,6 +38,10 @@ RANKING_DRAWS = 400
 """Bootstrap resamples of measures that sort all tasks anew."""
 
 
+LEAST_GAP = 0.02
+"""Tiers that differ by less have no gap of which to recover a share."""
+
+
 @dataclass(frozen=True, slots=True)
 class TierNumbers:
     """One tier on the tasks of one type.
@@ -211,7 +215,7 @@ def _ranking(raw: Outcomes, proposed: Measured | None) -> Ranking:
     weak, strong = raw.quality[:, 0], raw.quality[:, -1]
     known = np.nan_to_num(raw.confidence[:, 0], nan=0.0)
     names = (raw.tiers[0], raw.tiers[-1])
-    if len(raw.tiers) < 2 or np.mean(weak) == np.mean(strong):
+    if len(raw.tiers) < 2 or abs(float(np.mean(weak - strong))) < LEAST_GAP:
         return Ranking(*names, None, {}, None, None)
 
     def statistic(rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
 from tierwise_server.measure.metrics import Point, random_mix
 
@@ -37,7 +37,7 @@ def quality_cost(numbers: TypeNumbers) -> Figure:
     _mix_line(axes, numbers.fixed)
     if numbers.cascade:
         costs, qualities = zip(*sorted(numbers.cascade), strict=True)
-        label = f"{numbers.ranking.weak} then {numbers.ranking.strong}, every threshold"
+        label = f"{numbers.ranking.weak} then\n{numbers.ranking.strong}, every threshold"
         axes.plot(_usd(costs), qualities, color=GREY, lw=1.1, marker=".", ms=4, label=label)
     for place, spot in enumerate(numbers.fixed):
         colour = TIER_COLOURS[place % len(TIER_COLOURS)]
@@ -52,7 +52,12 @@ def quality_cost(numbers: TypeNumbers) -> Figure:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.2f}"))
     axes.set_title(f"{numbers.name}  (n = {numbers.n})", loc="left", fontsize=11, color=INK)
     axes.legend(
-        fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5), labelspacing=0.8
+        fontsize=8,
+        frameon=False,
+        loc="center left",
+        bbox_to_anchor=(1.01, 0.5),
+        labelspacing=0.9,
+        markerscale=0.65,
     )
     _plain(axes)
     return figure
@@ -64,7 +69,7 @@ def _mix_line(axes: Any, fixed: Sequence[Spot]) -> None:
     )
     costs = np.linspace(weak.cost, strong.cost, 200)
     qualities = [random_mix(weak, strong, float(cost)) for cost in costs]
-    label = f"random mix of {fixed[0].name} and {fixed[-1].name}"
+    label = f"random mix of\n{fixed[0].name} and {fixed[-1].name}"
     axes.plot(_usd(costs), qualities, color=GREY, lw=1.1, ls="--", label=label)
 
 
@@ -201,6 +206,7 @@ def _cost_axis(axes: Any, *, logarithmic: bool) -> None:
     axes.set_xlabel(f"USD per 1,000 tasks{scale}")
     if logarithmic:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_xlim(left=0)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from tierwise_server import __version__
 from tierwise_server.measure import plots
@@ -214,26 +215,26 @@ def _file_name(kind: str, name: str, used: set[str]) -> str:
     return found
 
 
-def num(interval: Interval | None, digits: int = 3) -> str:
+def num(interval: Interval | None, digits: int = 3) -> Markup:
     """A number with its interval."""
     return _interval(interval, 1.0, digits)
 
 
-def pct(interval: Interval | None, digits: int = 0) -> str:
+def pct(interval: Interval | None, digits: int = 0) -> Markup:
     """A share in percent, with its interval."""
     return _interval(interval, 100.0, digits)
 
 
-def thousand(interval: Interval | None) -> str:
+def thousand(interval: Interval | None) -> Markup:
     """A cost in USD per thousand tasks, with its interval."""
     scale = 1000 / NANO_PER_USD
     digits = 2
-    if interval is not None and 0 < interval.value * scale < 10:
-        digits = min(6, 2 - math.floor(math.log10(interval.value * scale)))
+    if interval is not None and 0 < interval.value * scale < 1:
+        digits = min(6, 1 - math.floor(math.log10(interval.value * scale)))
     return _interval(interval, scale, digits)
 
 
-def seconds(interval: Interval | None) -> str:
+def seconds(interval: Interval | None) -> Markup:
     """A time in seconds, with its interval."""
     return _interval(interval, 1.0, 2)
 
@@ -243,11 +244,12 @@ def usd(nano_usd: int) -> str:
     return f"${nano_usd / NANO_PER_USD:,.4f}"
 
 
-def _interval(interval: Interval | None, scale: float, digits: int) -> str:
+def _interval(interval: Interval | None, scale: float, digits: int) -> Markup:
     if interval is None:
-        return "-"
+        return Markup("-")
 
     def shown(value: float) -> str:
         return f"{value * scale:,.{digits}f}" if math.isfinite(value) else "?"
 
-    return f"{shown(interval.value)} [{shown(interval.low)}, {shown(interval.high)}]"
+    bounds = f"{shown(interval.low)} to {shown(interval.high)}"
+    return Markup("{} <small>{}</small>").format(shown(interval.value), bounds)

@@ -31,6 +31,11 @@ class Halt(enum.Enum):
     DONE = "done"
     TOLD = "stopped"
     MONEY = "out of money"
+    FAILING = "failing"
+
+
+MOST_FAILURES_IN_A_ROW = 20
+"""After so many, and twice the concurrency, without one success the provider is thought to be down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +187,7 @@ class Runner:
     _begun_s: float = 0.0
     _finished: int = 0
     _failed: int = 0
+    _failing: int = 0
     _todo: int = 0
 
     async def run(self) -> Halt:
@@ -219,6 +225,10 @@ class Runner:
                 await purse.settle(worst, self.recorder.state.paid_nano_usd)
             self._finished += 1
             self._failed += not worked
+            self._failing = 0 if worked else self._failing + 1
+            if self._failing >= max(MOST_FAILURES_IN_A_ROW, 2 * self.options.concurrency):
+                self.halt = Halt.FAILING
+                self.stop.set()
             self._say()
 
     def _worst(self, job: Job) -> int:

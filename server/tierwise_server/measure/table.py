@@ -12,12 +12,12 @@ from tierwise_server.config.layers import RowSettings
 from tierwise_server.core.confidence import HIGHEST_SCORE, SELF_REPORT
 from tierwise_server.core.table import Policy
 from tierwise_server.measure.calibration import Calibrator
-from tierwise_server.measure.certification import Tolerance
+from tierwise_server.measure.certification import Tolerance, tasks_needed
 from tierwise_server.measure.collect import Measurement, TypeSample
 from tierwise_server.measure.grading import Grader
 from tierwise_server.measure.judging import JUDGE, PROMPT_VERSION
-from tierwise_server.measure.outcomes import Candidate, Outcomes
-from tierwise_server.measure.policy import Measured, Proposal, measure, propose
+from tierwise_server.measure.outcomes import Candidate, Outcomes, UnusableSample, play
+from tierwise_server.measure.policy import LEAST_SAVING, Measured, Proposal, measure, propose
 
 EXPIRES_AFTER: Final = dt.timedelta(days=180)
 """Models and traffic drift; half a year is also when a price book counts as old."""
@@ -34,6 +34,8 @@ class ProposedRow:
             that was not measured.
         current_outcomes: the sample with the confidences that the row in force sees.
         outcomes: the same with those that the proposed row sees.
+        more_for_cheaper: about how many more tasks would certify a row cheaper than the proposed one; None when none
+            looks good enough.
         row: the proposed row with its evidence, as the server reads it.
     """
 
@@ -42,6 +44,7 @@ class ProposedRow:
     current: Measured | None
     current_outcomes: Outcomes | None
     outcomes: Outcomes
+    more_for_cheaper: int | None
     row: RowSettings
 
     @property
@@ -69,7 +72,12 @@ def propose_rows(
         tolerance: what may be lost against the strongest tier, and how sure one must be.
         fallback: what is kept where nothing is certified: the strongest tier, or the row in force.
         expires_after: how long the evidence is to be believed.
+
+    Raises:
+        UnusableSample: no task has a graded answer at every tier.
     """
+    if not measurement.samples:
+        raise UnusableSample("no task has a graded answer at every tier yet")
     return tuple(
         _propose(measurement, sample, tolerance, fallback, expires_after)
         for sample in measurement.samples
@@ -118,7 +126,22 @@ def _propose(
     content["evidence"]["row_hash"] = row_hash(row)
     played = seen if keeps and seen is not None else sample.calibrated
     sealed = RowSettings.model_validate(content)
-    return ProposedRow(sample, proposal, current, seen, played, sealed)
+    more = _more_for_cheaper(sample, proposal, tolerance)
+    return ProposedRow(sample, proposal, current, seen, played, more, sealed)
+
+
+def _more_for_cheaper(sample: TypeSample, proposal: Proposal, tolerance: Tolerance) -> int | None:
+    """Say what a larger sample might bring, also where this one has already certified something."""
+    if proposal.more_needed != 0:
+        return proposal.more_needed
+    limit = (1 - LEAST_SAVING) * proposal.measured.cost_nano_usd.value
+    cheaper = frozenset(
+        verdict.candidate
+        for verdict in proposal.verdicts
+        if float(play(sample.calibrated, verdict.candidate).cost_nano_usd.mean()) < limit
+    )
+    total = tasks_needed(sample.calibrated, tolerance, cheaper)
+    return None if total is None else max(1, total - proposal.n)
 
 
 def _row(
@@ -233,6 +256,8 @@ def comment(row: ProposedRow) -> str:
     elif row.changes:
         lines.append(f"In force: {row.current.candidate}, {_outcome(row.current)}.")
     lines.append(f"Expected: {_outcome(row.proposal.measured)}.")
+    if row.more_for_cheaper and row.proposal.more_needed == 0:
+        lines.append(f"About {row.more_for_cheaper} more tasks might certify a cheaper row.")
     if row.sample.left_out:
         lines.append(f"{row.sample.left_out} sampled tasks have no outcome or grade.")
     return "\n".join(lines)
