@@ -1,0 +1,85 @@
+"""The end of a server: what runs may finish, what is late is told so, and nothing is left open."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+
+from tests.serving import Served, a_request, configured, outcome_of, serving
+from tierwise.v1 import router_pb2_grpc
+from tierwise_server.rpc.guard import Guard
+from tierwise_server.rpc.service import RouterService
+
+DRIP: dict[str, Any] = {"chunks": ["word "] * 20, "delta_interval_s": 0.02}
+HANG: dict[str, Any] = {"first_token_delay_s": 60.0}
+
+
+def closing(grace_s: float) -> Any:
+    return configured({"server": {"drain_delay_s": 0.0, "drain_grace_s": grace_s}})
+
+
+async def begun(served: Served) -> Any:
+    """Start a call and wait until its upstream was asked."""
+    call = served.stub.Generate(a_request())
+    await served.simulator.journal.until(lambda journal: len(journal) > 0)
+    return call
+
+
+async def test_a_call_that_runs_may_finish_and_no_other_begins() -> None:
+    async with serving({"rules": [DRIP]}, closing(30.0)) as served:
+        call = await begun(served)
+        async with asyncio.TaskGroup() as tasks:
+            draining = tasks.create_task(served.app.listener.drain())
+            outcome = await outcome_of(call)
+            assert outcome.status == "OK"
+            await draining
+        late = await outcome_of(served.stub.Generate(a_request(), timeout=5))
+        assert late.status == "UNAVAILABLE"
+        assert not late.messages
+        assert len(served.simulator.journal) == 1
+
+
+async def test_a_call_that_outlives_the_grace_is_ended_with_its_upstream() -> None:
+    async with serving({"rules": [HANG]}, closing(0.1)) as served:
+        call = await begun(served)
+        await served.app.listener.drain()
+        assert (await outcome_of(call)).status == "UNAVAILABLE"
+        await served.simulator.journal.settled()
+        assert [entry.outcome for entry in served.simulator.journal] == ["client_left"]
+        names = [span.name.partition(" ")[0] for span in served.spans.spans()]
+        assert names == ["chat", "route", "tierwise.v1.RouterService/Generate"]
+
+
+async def test_a_drain_may_be_cut_short() -> None:
+    async with serving({"rules": [HANG]}, closing(60.0)) as served:
+        call = await begun(served)
+        async with asyncio.TaskGroup() as tasks:
+            draining = tasks.create_task(served.app.listener.drain())
+            await asyncio.sleep(0.05)
+            draining.cancel()
+            await served.app.listener.stop_now()
+        assert (await outcome_of(call)).status == "UNAVAILABLE"
+        await served.simulator.journal.settled()
+
+
+async def test_a_call_that_slips_in_is_told_when_to_come_back_and_costs_nothing() -> None:
+    async with serving() as served:
+        guard = Guard(served.app.telemetry)
+        guard.draining = True
+        server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+        server.add_generic_rpc_handlers((RouterService(served.app.engine).handler(guard),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        try:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                stub = router_pb2_grpc.RouterServiceStub(channel)
+                outcome = await outcome_of(stub.Generate(a_request()))
+        finally:
+            await server.stop(None)
+        assert (outcome.status, outcome.reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
+        [retry] = outcome.all_of("RetryInfo")
+        assert retry.retry_delay.ToTimedelta().total_seconds() > 0
+        assert not outcome.messages
+        assert len(served.simulator.journal) == 0
