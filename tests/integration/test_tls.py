@@ -11,6 +11,7 @@ import trustme
 from tests.serving import a_request, configured, outcome_of, serving
 from tierwise.v1 import router_pb2_grpc
 from tierwise_client import AsyncClient
+from tierwise_server.errors import ConfigurationError
 
 
 def files(folder: Path, authority: trustme.CA) -> dict[str, object]:
@@ -55,3 +56,29 @@ def client_credentials(authority: trustme.CA, issuer: trustme.CA | None) -> grpc
     certificate = issuer.issue_cert("caller@example.test")
     chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
     return grpc.ssl_channel_credentials(root, certificate.private_key_pem.bytes(), chain)
+
+
+NO_CERTIFICATE = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize(
+    ("changed", "place"),
+    [
+        ({"cert_file": "none.pem"}, "server.tls.cert_file"),
+        ({"key_file": "none.pem"}, "server.tls.cert_file"),
+        ({"key_file": "strangers.pem"}, "server.tls.cert_file"),
+        ({"client_ca_file": "none.pem"}, "server.tls.client_ca_file"),
+    ],
+)
+async def test_certificates_that_cannot_be_used_are_named(
+    changed: dict[str, str], place: str, tmp_path: Path
+) -> None:
+    tls = files(tmp_path, trustme.CA())
+    (tmp_path / "none.pem").write_text(NO_CERTIFICATE)
+    strangers = trustme.CA().issue_cert("localhost")
+    strangers.private_key_pem.write_to_path(tmp_path / "strangers.pem")
+    wrong = {**tls, **{name: str(tmp_path / file) for name, file in changed.items()}}
+    with pytest.raises(ConfigurationError) as refusal:
+        async with serving(config=configured({"server": {"tls": wrong}})):
+            pass
+    assert [fault.path for fault in refusal.value.faults] == [place]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -70,8 +72,8 @@ class Listener:
 
     def _bind(self) -> int:
         address = self._settings.listen
+        credentials = _credentials(self._settings)
         try:
-            credentials = _credentials(self._settings)
             if credentials is None:
                 return self._server.add_insecure_port(address)
             return self._server.add_secure_port(address, credentials)
@@ -106,8 +108,23 @@ def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
     tls = settings.tls
     if tls.cert_file is None or tls.key_file is None:
         return None
+    _check_certificates(tls.cert_file, tls.key_file, tls.client_ca_file)
     pair = (tls.key_file.read_bytes(), tls.cert_file.read_bytes())
     authority = None if tls.client_ca_file is None else tls.client_ca_file.read_bytes()
     return grpc.ssl_server_credentials(
         [pair], root_certificates=authority, require_client_auth=authority is not None
     )
+
+
+def _check_certificates(certificate: Path, key: Path, authority: Path | None) -> None:
+    """Say what is wrong with certificate files: grpc only says that it cannot listen."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    place, wrong = "cert_file", "and key_file are no certificate chain and its unencrypted key"
+    try:
+        # An encrypted key would be asked for at the terminal.
+        context.load_cert_chain(certificate, key, password="")
+        place, wrong = "client_ca_file", "holds no certificate of an authority"
+        if authority is not None:
+            context.load_verify_locations(authority)
+    except OSError:
+        raise ConfigurationError((Fault(f"server.tls.{place}", wrong),)) from None
