@@ -59,17 +59,20 @@ class Upstream:
         config = case.configuration({})
         self._matcher = Matcher(case.script.rules)
         self._task = task
-        self._most_tries = config.upstream.retry.max_tries
+        self._retries_left = config.upstream.retry.max_tries - 1
         self._longest_wait_s = config.server.max_request_s
         self._structured = config.check.structured is not False
 
     def ask(self, call: Call, draft: str) -> Deed:
         """Make a call; `draft` is the text of the attempt that a check is about."""
-        for tries in range(1, self._most_tries + 1):
-            rule = self._rule(call, draft)
-            if not self._goes_on(rule.fault) or tries == self._most_tries:
-                return self._deed(call, rule, tries)
-        raise AssertionError("there is at least one try")
+        tries, rule = 1, self._rule(call, draft)
+        while self._goes_on(rule.fault) and tries <= self._retries_left:
+            tries, rule = tries + 1, self._rule(call, draft)
+        deed = self._deed(call, rule, tries)
+        if isinstance(deed.event, Failed | CheckFailed):
+            # What a call that failed has used up, the request's later calls do not have.
+            self._retries_left -= tries - 1
+        return deed
 
     def _rule(self, call: Call, draft: str) -> Rule:
         is_check = call.kind is CallKind.CHECK

@@ -324,6 +324,7 @@ class _Run:
             cache_prompt=settings.cache_prompts and call.kind is not CallKind.DIRECT,
             headers=self.observer.propagation(),
             time_left_s=time_left_s,
+            retries_used=sum(r.tries - 1 for r in self.records if r.failure and r.tries),
         )
 
     # Accounting and telling.

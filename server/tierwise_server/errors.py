@@ -138,7 +138,8 @@ class UpstreamError(RequestError):
     Attributes:
         retryable: asking the same model again may help. False for faults of the call itself.
         upstream_request_id: the provider's id of the failed request, for its support; safe to log.
-        tries: how often the provider was asked before this failure was final; set by the retry owner.
+        tries: how often the provider was asked before this failure was final; 0 where it was not asked at all. Set by
+            the retry owner.
     """
 
     def __init__(
@@ -149,8 +150,9 @@ class UpstreamError(RequestError):
         retryable: bool = False,
         retry_after_s: float | None = None,
         upstream_request_id: str = "",
+        tries: int = 1,
     ) -> None:
         super().__init__(reason, message, retry_after_s=retry_after_s)
         self.retryable = retryable
         self.upstream_request_id = upstream_request_id
-        self.tries = 1
+        self.tries = tries

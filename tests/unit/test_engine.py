@@ -127,8 +127,9 @@ async def test_engine_failed_attempt_before_text_is_not_billed() -> None:
     busy = UpstreamError(Reason.UPSTREAM_OVERLOADED, "busy", retry_after_s=3.0)
     engine, _ = an_engine(script((), strong=(busy,)))
     heard = Heard()
+    pinned = replace(a_task("classify_intent"), routing=RoutingOptions(tier="efficient"))
     with pytest.raises(RequestFailed) as failure:
-        await engine.generate(a_task("classify_intent"), heard, heard)
+        await engine.generate(pinned, heard, heard)
     assert failure.value.reason is Reason.UPSTREAM_OVERLOADED
     assert failure.value.retry_after_s == 3.0
     [record] = failure.value.summary.records

@@ -29,6 +29,7 @@ from tierwise_server.config.findings import (
 )
 from tierwise_server.config.lines import line_numbers
 from tierwise_server.config.parse import Parsed, parse
+from tierwise_server.config.rules_fallbacks import FALLBACK_RULES
 from tierwise_server.config.rules_policies import POLICY_RULES
 from tierwise_server.config.rules_server import SERVER_RULES
 from tierwise_server.config.rules_tiers import TIER_RULES
@@ -43,7 +44,7 @@ _PATHS: Final[tuple[Loc, ...]] = (
     ("upstream", "anthropic", "api_key_file"),
     ("prices", "file"),
 )
-_ROUTING_RULES: Final = (*TIER_RULES, *POLICY_RULES, *EVIDENCE_RULES)
+_ROUTING_RULES: Final = (*TIER_RULES, *FALLBACK_RULES, *POLICY_RULES, *EVIDENCE_RULES)
 
 Rule = Callable[[Context], Iterator[Finding]]
 

@@ -114,6 +114,7 @@ class TierSettings(Section):
         thinking_budget_tokens: with `thinking = "budget"`, how many tokens.
         effort: the effort level sent with attempts; `default` sends none.
         headroom_s: an attempt is not started with less time than this left before the deadline.
+        fallbacks: the ids or aliases of the models that take over, in this order, while `model` is not available.
     """
 
     name: Name
@@ -123,6 +124,7 @@ class TierSettings(Section):
     thinking_budget_tokens: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
     effort: TierEffort | None = None
     headroom_s: Pause | None = None
+    fallbacks: Annotated[tuple[ModelId, ...], Field(strict=False)] | None = None
 
 
 class EscalationSettings(Section):
@@ -244,6 +246,7 @@ class RoutingSettings(Section):
         tiers: the tiers in use, weakest first; without a value, the profile's and then the file's new ones.
         profile_rows: whether the profile's rows hold for task types that the file has no row for.
         assumed_output_tokens: the answer length that estimates assume where nothing was measured.
+        fallback_to_next_tier: whether a stronger tier answers while none of a tier's models is available.
         escalation: the cascade for requests that turn escalation on.
         rows: the rows.
     """
@@ -258,6 +261,7 @@ class RoutingSettings(Section):
     tiers: Annotated[tuple[Name, ...], Field(strict=False, min_length=1)] | None = None
     profile_rows: bool | None = None
     assumed_output_tokens: Tokens | None = None
+    fallback_to_next_tier: bool | None = None
     escalation: EscalationSettings = EscalationSettings()
     rows: Annotated[tuple[RowSettings, ...], Field(strict=False)] = ()
 

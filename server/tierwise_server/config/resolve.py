@@ -18,6 +18,7 @@ from tierwise_server.config.layers import (
     Layer,
     ModelSettings,
     PolicySettings,
+    RoutingSettings,
     RowSettings,
     TierSettings,
 )
@@ -36,7 +37,9 @@ _EVIDENCE_SHOWN: Final = {field.name for field in dataclasses.fields(Evidence)}
 PROFILE: Final[Loc] = ("profile",)
 """The place of everything that the file does not set."""
 
-_Settings = TypeVar("_Settings", TierSettings, ModelSettings, EscalationSettings)
+_Settings = TypeVar(
+    "_Settings", TierSettings, ModelSettings, EscalationSettings, RoutingSettings
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,14 @@ class ResolvedTier:
     Attributes:
         settings: its keys, the file's over the profile's.
         model: the model it names, if there is one.
+        fallbacks: the models it names to take over; None for one that does not exist.
         loc: its entry in the file, or PROFILE.
         own: the keys that the file sets.
     """
 
     settings: TierSettings
     model: ResolvedModel | None
+    fallbacks: tuple[ResolvedModel | None, ...]
     loc: Loc
     own: frozenset[str]
 
@@ -100,6 +105,7 @@ class Resolved:
         default: the policy of all other task types; None refuses them.
         escalation: the cascade for requests that turn escalation on, with its method and threshold.
         assumed_output_tokens: the answer length that estimates assume.
+        fallback_to_next_tier: whether a stronger tier answers while none of a tier's models is available.
         price_book: the name of the shipped price book that holds where the file brings none.
     """
 
@@ -109,6 +115,7 @@ class Resolved:
     default: ResolvedPolicy | None
     escalation: ResolvedPolicy
     assumed_output_tokens: int
+    fallback_to_next_tier: bool
     price_book: str
 
     def policies(self) -> Iterator[ResolvedPolicy]:
@@ -132,6 +139,7 @@ def resolve(profile: Layer, file: Layer, shipped: Mapping[str, ModelSettings]) -
     models = _models(file, shipped)
     escalation = _escalation(profile, file)
     assumed = file.routing.assumed_output_tokens or profile.routing.assumed_output_tokens
+    falls_back = over(profile.routing, file.routing).fallback_to_next_tier
     return Resolved(
         models=models,
         tiers=_tiers(profile, file, models),
@@ -139,6 +147,7 @@ def resolve(profile: Layer, file: Layer, shipped: Mapping[str, ModelSettings]) -
         default=_default(profile, file, escalation.settings),
         escalation=escalation,
         assumed_output_tokens=assumed or DEFAULT_ASSUMED_OUTPUT_TOKENS,
+        fallback_to_next_tier=falls_back is not False,
         price_book=file.prices.book or profile.prices.book or "",
     )
 
@@ -197,7 +206,8 @@ def _tier(
         settings = mine if base is None else over(base, mine)
         loc, own = ("tiers", place), frozenset(mine.model_fields_set)
     model = None if settings.model is None else find_model(models, settings.model)
-    return ResolvedTier(_filled(settings, own, model), model, loc, own)
+    fallbacks = tuple(find_model(models, name) for name in settings.fallbacks or ())
+    return ResolvedTier(_filled(settings, own, model), model, fallbacks, loc, own)
 
 
 def _filled(
@@ -270,6 +280,7 @@ def routing_table(resolved: Resolved) -> RoutingTable:
         default=None if resolved.default is None else _core_policy(resolved.default),
         escalation=_core_policy(resolved.escalation),
         assumed_output_tokens=resolved.assumed_output_tokens,
+        fallback_to_next_tier=resolved.fallback_to_next_tier,
     )
     return with_version(table, table_version(table))
 
@@ -287,6 +298,7 @@ def core_tier(tier: ResolvedTier) -> Tier:
         thinking_budget_tokens=settings.thinking_budget_tokens or 0,
         effort="" if settings.effort in (None, "default") else settings.effort,
         headroom_s=settings.headroom_s or 0.0,
+        fallbacks=tuple(core_model(m.settings) for m in tier.fallbacks if m is not None),
     )
 
 

@@ -41,6 +41,11 @@ def models_are_whole(ctx: Context) -> Iterator[Finding]:
                 yield Finding(model.loc, message)
 
 
+def model_names(ctx: Context) -> list[str]:
+    """Every id and alias of a known model."""
+    return [name for model in ctx.resolved.models.values() for name in _names(model)]
+
+
 def _names(model: ResolvedModel) -> tuple[str, ...]:
     return (model.settings.id, *(model.settings.aliases or ()))
 
@@ -94,8 +99,7 @@ def tiers_have_models(ctx: Context) -> Iterator[Finding]:
         if name is None:
             yield Finding(tier.loc, f"tier {tier.name!r} is new, so it needs a model")
             continue
-        known = [known for model in ctx.resolved.models.values() for known in _names(model)]
-        hint = did_you_mean(name, known)
+        hint = did_you_mean(name, model_names(ctx))
         if hint or ctx.all_entries("models"):
             yield Finding(tier.at("model"), f"there is no model {name!r}{hint}")
 
@@ -175,6 +179,12 @@ _SUITABILITY: Final[
     (("effort", "thinking"), _effort_faults),
     (("max_output_tokens",), _length_faults),
 )
+
+
+def suitability_faults(tier: TierSettings, model: ModelSettings) -> Iterator[_Fault]:
+    """Everything that a tier asks and a model cannot do: the keys that say so, and what is wrong."""
+    for _, rule in _SUITABILITY:
+        yield from rule(tier, model)
 
 
 def tiers_have_time(ctx: Context) -> Iterator[Finding]:

@@ -132,9 +132,10 @@ def counterfactuals(
 
 def _alone(plan: Plan, tier: Tier, actual: Tier, usage: Usage, book: PriceBook) -> Counterfactual:
     if tier.name == actual.name:
-        cost = book.cost(tier.model.id, usage)
+        # The model that answered may be a fallback of the tier's own.
+        cost = book.cost(actual.model.id, usage)
         nano_usd = None if cost is None else cost.total_nano_usd
-        return Counterfactual(tier.name, tier.model.id, nano_usd, Basis.SAME_TOKENS)
+        return Counterfactual(tier.name, actual.model.id, nano_usd, Basis.SAME_TOKENS)
     scale = tier.model.token_scale / actual.model.token_scale
     measured = (plan.policy.measured_output_tokens or {}).get(tier.name)
     nano_usd = worst_case_nano_usd(

@@ -12,6 +12,9 @@ Denied), so that deadline, cost cap and ledger have one place to say no.
                         v                       v                        v
                        DONE <───────────────── DONE <────────────────── DONE
 
+An attempt that fails because its model is not available, before the caller saw any of its text, is made again: by the
+tier's next fallback model, else by the next stronger tier.
+
 Two rules hold whatever happens: an attempt is superseded before its replacement starts and never becomes the answer
 afterwards; and every path ends in exactly one Finish or Abort.
 """
@@ -23,6 +26,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from tierwise_server.core.model import CallKind, FinishReason, Tier
+from tierwise_server.core.succession import NOTHING_YET, Past, after_failure, stronger
 from tierwise_server.errors import Reason, TierwiseError
 
 if TYPE_CHECKING:
@@ -187,11 +191,6 @@ ACCEPTS: dict[Phase, tuple[type[Event], ...]] = {
 }
 """Which events each phase takes. Any other is a fault of the engine."""
 
-CLIMBING_IS_FUTILE = frozenset(
-    {Reason.UPSTREAM_AUTH, Reason.UPSTREAM_SPEND_LIMIT, Reason.LEDGER_UNAVAILABLE, Reason.INTERNAL}
-)
-"""Failures that the next tier would meet as well."""
-
 
 class IllegalEvent(TierwiseError):
     """The engine reported an event that the phase does not take."""
@@ -206,6 +205,7 @@ class State:
         climb: why that call replaces the attempt before it; None when it does not.
         unreported: whether a check's outcome is still to be told.
         failure: why the last attempt failed; None when it left a draft.
+        past: what the attempts so far have shown.
     """
 
     plan: Plan
@@ -214,6 +214,7 @@ class State:
     climb: EscalationReason | None = None
     unreported: bool = False
     failure: Reason | None = None
+    past: Past = NOTHING_YET
 
 
 def step(state: State, event: Event) -> tuple[State, Effects]:
@@ -254,7 +255,14 @@ def _granted(state: State) -> tuple[State, Effects]:
         effects = (Supersede(call.attempt - 1, call.attempt, state.climb), *effects)
     if state.unreported:
         effects = (ReportCheck(CheckOutcome.ESCALATED), *effects)
-    attempting = replace(state, phase=Phase.ATTEMPTING, climb=None, unreported=False, failure=None)
+    attempting = replace(
+        state,
+        phase=Phase.ATTEMPTING,
+        climb=None,
+        unreported=False,
+        failure=None,
+        past=state.past.with_asked(call.tier),
+    )
     return attempting, effects
 
 
@@ -286,14 +294,14 @@ def _failed(state: State, event: Failed) -> tuple[State, Effects]:
     if event.shown:
         return _abort(state, Reason.UPSTREAM_INTERRUPTED)
     failed = replace(state, failure=event.reason)
+    reason = EscalationReason.ATTEMPT_FAILED
     if event.reason is Reason.CONTEXT_TOO_LONG:
-        larger = _larger(state.plan, call.tier)
-        if larger is None:
-            return _abort(failed, event.reason)
-        return _climb(failed, larger, EscalationReason.CONTEXT_TOO_LONG)
-    if call.kind is CallKind.DIRECT or event.reason in CLIMBING_IS_FUTILE:
+        failed = replace(failed, past=state.past.with_outgrown(call.tier))
+        reason = EscalationReason.CONTEXT_TOO_LONG
+    following = after_failure(failed.plan, call.tier, event.reason, failed.past)
+    if following is None:
         return _abort(failed, event.reason)
-    return _escalate(failed, EscalationReason.ATTEMPT_FAILED)
+    return _climb(failed, following, reason)
 
 
 def _checked(state: State, confidence: float | None) -> tuple[State, Effects]:
@@ -309,7 +317,7 @@ def _checked(state: State, confidence: float | None) -> tuple[State, Effects]:
 
 
 def _escalate(state: State, reason: EscalationReason) -> tuple[State, Effects]:
-    return _climb(state, _stronger(state.plan, _current(state).tier)[0], reason)
+    return _climb(state, stronger(state.plan, _current(state).tier)[0], reason)
 
 
 def _climb(state: State, tier: Tier, reason: EscalationReason) -> tuple[State, Effects]:
@@ -330,21 +338,7 @@ def _abort(state: State, reason: Reason) -> tuple[State, Effects]:
 
 
 def _kind(plan: Plan, tier: Tier) -> CallKind:
-    return CallKind.DRAFT if _stronger(plan, tier) else CallKind.DIRECT
-
-
-def _stronger(plan: Plan, tier: Tier) -> tuple[Tier, ...]:
-    """The cascade's tiers after `tier`; none when `tier` came in from outside the cascade."""
-    if tier not in plan.cascade:
-        return ()
-    return plan.cascade[plan.cascade.index(tier) + 1 :]
-
-
-def _larger(plan: Plan, tier: Tier) -> Tier | None:
-    """The next tier whose model holds more than `tier`'s."""
-    candidates = (*_stronger(plan, tier), *plan.overflow)
-    held = tier.model.context_tokens
-    return next((other for other in candidates if other.model.context_tokens > held), None)
+    return CallKind.DRAFT if stronger(plan, tier) else CallKind.DIRECT
 
 
 def _current(state: State) -> Call:

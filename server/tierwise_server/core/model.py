@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 class Role(enum.Enum):
@@ -129,6 +129,7 @@ class Tier:
         thinking_budget_tokens: with BUDGET, how many tokens; 0 otherwise.
         effort: the effort level sent with attempts; empty sends none.
         headroom_s: an attempt is not started with less time than this left before the deadline.
+        fallbacks: the models that take over, in this order, while `model` is not available.
     """
 
     name: str
@@ -138,6 +139,14 @@ class Tier:
     thinking_budget_tokens: int = 0
     effort: str = ""
     headroom_s: float = 0.0
+    fallbacks: tuple[Model, ...] = ()
+
+    @property
+    def alternate(self) -> Tier | None:
+        """The same tier, filled by its next fallback; None when there is none left."""
+        if not self.fallbacks:
+            return None
+        return replace(self, model=self.fallbacks[0], fallbacks=self.fallbacks[1:])
 
 
 class CallKind(enum.Enum):

@@ -87,6 +87,7 @@ class RoutingTable:
         default: the policy of every other task type; None refuses them.
         escalation: the cascade, threshold and method used when a request turns escalation on for a one-tier row.
         assumed_output_tokens: the answer length that estimates assume where nothing was measured.
+        fallback_to_next_tier: whether a stronger tier answers while none of a tier's models is available.
     """
 
     version: str
@@ -95,6 +96,7 @@ class RoutingTable:
     default: Policy | None
     escalation: Policy
     assumed_output_tokens: int = 500
+    fallback_to_next_tier: bool = True
 
     def rank(self, tier: str) -> int:
         """Find a tier's place in the order, from 0; -1 when there is no such tier."""
@@ -109,6 +111,8 @@ class Plan:
         cascade: the tiers the task may climb, at least one.
         overflow: tiers outside the cascade, stronger than its first, that may take over when a model turns out too
             small for the prompt; none where the request pins the tier or turns escalation off.
+        fallback: those of the overflow that are stronger than the whole cascade and take over, in this order, while
+            none of its strongest tier's models is available.
         threshold: the confidence that accepts a draft; unused with one tier.
         calibration: tier to how its signals become confidences; without one, the signal is the confidence.
     """
@@ -123,11 +127,17 @@ class Plan:
     table_version: str
     policy: Policy
     calibration: Mapping[str, Calibration] | None = None
+    fallback: tuple[Tier, ...] = ()
 
-    def confidence(self, tier: Tier, signal: float) -> float:
-        """What a check's raw signal says about the tier's draft, as a confidence that the threshold is for."""
+    def confidence(self, tier: Tier, signal: float) -> float | None:
+        """What a check's raw signal says about the tier's draft, as a confidence that the threshold is for.
+
+        None where the tier is calibrated and another model fills it: what that one's signals mean is not known.
+        """
         calibration = (self.calibration or {}).get(tier.name)
-        return signal if calibration is None else calibration(signal)
+        if calibration is None:
+            return signal
+        return calibration(signal) if calibration.model == tier.model.id else None
 
     @property
     def escalates(self) -> bool:
@@ -168,7 +178,8 @@ def decide(table: RoutingTable, task: Task) -> Plan:
     if Adjustment.CONTEXT_SKIP in usual.adjustments:
         return _decide(table, task)
     unscaled = unscaled_tokens(task.prompt)
-    if all(_holds(tier, task, scaled_tokens(unscaled, tier.model)) for tier in usual.cascade):
+    asked = (*usual.cascade, *usual.fallback)
+    if all(_holds(tier, task, scaled_tokens(unscaled, tier.model)) for tier in asked):
         return usual
     return _decide(table, task)
 
@@ -199,6 +210,7 @@ def _decide(table: RoutingTable, task: Task) -> Plan:
         table_version=table.version,
         policy=policy,
         calibration=source.calibration if method else None,
+        fallback=_fallback(table, task, cascade[-1], overflow),
     )
 
 
@@ -304,6 +316,16 @@ def _outside(
     cap = table.rank(task.routing.max_tier) if task.routing.max_tier else len(table.tiers) - 1
     stronger = table.tiers[table.rank(above.name) + 1 : cap + 1]
     return tuple(tier for tier in stronger if tier not in wanted)
+
+
+def _fallback(
+    table: RoutingTable, task: Task, strongest: Tier, overflow: tuple[Tier, ...]
+) -> tuple[Tier, ...]:
+    """List the tiers that may answer for want of an available model: none where nothing may take over for length."""
+    if not table.fallback_to_next_tier:
+        return ()
+    above = table.rank(strongest.name)
+    return tuple(t for t in overflow if table.rank(t.name) > above and fits(t, task))
 
 
 def output_limit(tier: Tier, task: Task) -> int:

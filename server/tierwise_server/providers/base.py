@@ -39,6 +39,7 @@ class ModelCall:
         cache_prompt: ask the provider to cache the prompt for the next call.
         headers: extra request headers, such as trace context.
         time_left_s: the call must be over within this many seconds; None: the provider's own limit only.
+        retries_used: retries that calls of the same request have used up in vain; this one has so many fewer.
     """
 
     kind: CallKind
@@ -55,6 +56,7 @@ class ModelCall:
     cache_prompt: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     time_left_s: float | None = None
+    retries_used: int = 0
 
 
 @dataclass(frozen=True, slots=True)

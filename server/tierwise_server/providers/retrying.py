@@ -44,12 +44,43 @@ class RetryPolicy:
     longest_advice_s: float = 60.0
 
 
+class RetryBudget:
+    """A bucket of tokens for the retries of all calls together.
+
+    A retry takes a token, and is not made where none is left. A call puts `ratio` of one in, and the bucket holds at
+    most `reserve`, with which it starts. So n calls are retried at most reserve + ratio * n times: with the provider
+    down for good, tries approach 1 + ratio per call, whatever the policy says. (The ratio is that of sre.google's
+    "Handling Overload"; the bucket is gRPC's, proposal A6, filled by calls and not by successes alone, so that a
+    provider that fails every third call may still be asked again.)
+    """
+
+    __slots__ = ("_ratio", "_reserve", "tokens")
+
+    def __init__(self, reserve: float = 100.0, ratio: float = 0.1) -> None:
+        self._reserve = reserve
+        self._ratio = ratio
+        self.tokens = reserve
+
+    def call(self) -> None:
+        """A call is made for the first time."""
+        self.tokens = min(self._reserve, self.tokens + self._ratio)
+
+    def take(self) -> bool:
+        """Take what a retry costs; False, and nothing taken, where there is not enough."""
+        # Tenths do not add up to one exactly.
+        if self.tokens < 1.0 - 1e-9:
+            return False
+        self.tokens -= 1.0
+        return True
+
+
 class RetryingProvider:
     """A provider that retries calls of `inner` by `policy`, and closes it.
 
     Args:
         inner: makes the calls, one try each.
         policy: when to try again.
+        budget: what all retries together may not exceed; one of its own by default.
         monotonic: the clock, in seconds.
         sleep: waits so many seconds.
         draw: a number from [0, 1), evenly.
@@ -60,12 +91,14 @@ class RetryingProvider:
         inner: Provider,
         policy: RetryPolicy = RetryPolicy(),
         *,
+        budget: RetryBudget | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._inner = inner
         self._policy = policy
+        self._budget = budget or RetryBudget()
         self._monotonic = monotonic
         self._sleep = sleep
         self._draw = draw
@@ -77,20 +110,22 @@ class RetryingProvider:
         See the port. `tries` of Begun and of every failure counts how often the provider was asked.
         """
         started_s = self._monotonic()
-        tries = 0
+        asked = retries = 0
         left_s = call.time_left_s
+        self._budget.call()
         while True:
-            tries += 1
             async with AsyncExitStack() as stack:
-                outcome = await self._try(stack, replace(call, time_left_s=left_s), tries)
+                outcome = await self._try(stack, replace(call, time_left_s=left_s), asked)
                 if not isinstance(outcome, UpstreamError):
                     yield outcome
                     return
+            asked = outcome.tries
             if call.time_left_s is not None:
                 left_s = call.time_left_s - (self._monotonic() - started_s)
-            wait_s = self._wait_s(outcome, tries, left_s)
-            if wait_s is None:
+            wait_s = self._wait_s(outcome, call.retries_used + retries, left_s)
+            if wait_s is None or not self._budget.take():
                 raise outcome
+            retries += 1
             await self._sleep(wait_s)
             if left_s is not None:
                 left_s -= wait_s
@@ -100,25 +135,25 @@ class RetryingProvider:
         await self._inner.aclose()
 
     async def _try(
-        self, stack: AsyncExitStack, call: ModelCall, tries: int
+        self, stack: AsyncExitStack, call: ModelCall, asked: int
     ) -> _Answer | UpstreamError:
-        """Ask once; the answer once it has begun, or the failure before that."""
+        """Ask once more than the `asked` times so far; the answer once it has begun, or the failure before that."""
         try:
             events = await stack.enter_async_context(self._inner.stream(call))
-            return _Answer(await anext(events), events, tries)
+            return _Answer(await anext(events), events, asked + 1)
         except UpstreamError as error:
-            error.tries = tries
+            error.tries = asked + min(error.tries, 1)
             return error
 
-    def _wait_s(self, error: UpstreamError, tries: int, left_s: float | None) -> float | None:
-        """How long to wait before the next try; None when there is none."""
+    def _wait_s(self, error: UpstreamError, retries: int, left_s: float | None) -> float | None:
+        """How long to wait before the next try, after so many retries; None when there is none."""
         policy = self._policy
-        if not error.retryable or tries >= policy.most_tries:
+        if not error.retryable or retries >= policy.most_tries - 1:
             return None
         advice_s = error.retry_after_s or 0.0
         if advice_s > policy.longest_advice_s:
             return None
-        most_s = min(policy.longest_wait_s, policy.first_wait_s * 2 ** (tries - 1))
+        most_s = min(policy.longest_wait_s, policy.first_wait_s * 2**retries)
         wait_s = advice_s + self._draw() * most_s
         return None if left_s is not None and wait_s >= left_s else wait_s
 

@@ -49,6 +49,7 @@ REASONING = a_tier("reasoning", model="claude-opus-4-8")
 def a_plan(
     *cascade: Tier,
     overflow: tuple[Tier, ...] = (),
+    fallback: tuple[Tier, ...] = (),
     threshold: float = 0.8,
     policy: Policy | None = None,
 ) -> Plan:
@@ -56,6 +57,7 @@ def a_plan(
         task_type="classify_intent",
         cascade=cascade,
         overflow=overflow,
+        fallback=fallback,
         threshold=threshold,
         method="self_report" if len(cascade) > 1 else "",
         rule=Rule.TASK_TYPE,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from tests.unit.core.builders import a_plan, a_tier
+from tests.unit.core.builders import a_model, a_plan, a_tier
 from tierwise_server.core.cascade import (
     Answered,
     Asked,
@@ -21,7 +22,7 @@ from tierwise_server.core.cascade import (
     Reserve,
     Run,
 )
-from tierwise_server.core.model import CallKind, FinishReason
+from tierwise_server.core.model import CallKind, FinishReason, Tier
 from tierwise_server.core.table import Plan
 from tierwise_server.errors import Reason
 
@@ -58,6 +59,7 @@ AFTER_DRAFT: tuple[Event, ...] = (
     Answered(FinishReason.STOP, empty=True),
     Answered(FinishReason.REFUSAL),
     Failed(Reason.UPSTREAM_TIMEOUT),
+    Failed(Reason.UPSTREAM_REJECTED),
     Failed(Reason.UPSTREAM_AUTH),
     Failed(Reason.CONTEXT_TOO_LONG),
 )
@@ -111,9 +113,21 @@ def random_facts_after(effect: Effect) -> st.SearchStrategy[Event] | None:
 
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
-    """Make a plan of one to five tiers, some of them overflow, whose models hold different lengths."""
-    held = draw(st.lists(st.sampled_from([100, 200, 300, 400, 500]), min_size=1, max_size=5))
-    tiers = [a_tier(f"tier-{at}", context_tokens=tokens) for at, tokens in enumerate(held)]
+    """Make a plan of one to five tiers, some of them overflow, whose models and fallbacks hold different lengths."""
+    lengths = st.sampled_from([100, 200, 300, 400, 500])
+    held = draw(st.lists(st.lists(lengths, min_size=1, max_size=3), min_size=1, max_size=5))
+    tiers = [_tier(at, first, others) for at, (first, *others) in enumerate(held)]
     climbed = draw(st.integers(1, len(tiers)))
-    threshold = draw(st.one_of(st.just(0.8), st.floats(0.0, 1.0)))
-    return a_plan(*tiers[:climbed], overflow=tuple(tiers[climbed:]), threshold=threshold)
+    overflow = tuple(tiers[climbed:])
+    standing_in = draw(st.integers(0, len(overflow)))
+    return a_plan(
+        *tiers[:climbed],
+        overflow=overflow,
+        fallback=overflow[len(overflow) - standing_in :],
+        threshold=draw(st.one_of(st.just(0.8), st.floats(0.0, 1.0))),
+    )
+
+
+def _tier(at: int, held: int, others: list[int]) -> Tier:
+    spare = tuple(a_model(f"spare-{at}-{i}", context_tokens=c) for i, c in enumerate(others))
+    return replace(a_tier(f"tier-{at}", context_tokens=held), fallbacks=spare)

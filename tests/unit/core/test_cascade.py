@@ -247,6 +247,7 @@ def test_failed_draft_climbs_unless_the_next_tier_would_fail_as_well(reason: Rea
         Reason.UPSTREAM_AUTH,
         Reason.UPSTREAM_SPEND_LIMIT,
         Reason.LEDGER_UNAVAILABLE,
+        Reason.OVERLOADED,
         Reason.INTERNAL,
         # Both models hold the same; nothing larger is left.
         Reason.CONTEXT_TOO_LONG,

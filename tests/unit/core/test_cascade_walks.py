@@ -44,11 +44,22 @@ from tierwise_server.core.cascade import (
     Supersede,
     step,
 )
-from tierwise_server.core.model import CallKind, FinishReason
+from tierwise_server.core.model import CallKind, FinishReason, Tier
 from tierwise_server.core.table import Plan
 from tierwise_server.errors import Reason
 
 WALKS = settings(max_examples=400)
+
+# Written out here, apart from the table under test.
+MAY_FALL_BACK = {
+    Reason.UPSTREAM_RATE_LIMITED,
+    Reason.UPSTREAM_OVERLOADED,
+    Reason.UPSTREAM_UNAVAILABLE,
+    Reason.UPSTREAM_TIMEOUT,
+    Reason.UPSTREAM_INTERRUPTED,
+    Reason.UPSTREAM_PROTOCOL,
+    Reason.UPSTREAM_MODEL_MISSING,
+}
 
 
 @dataclass
@@ -109,12 +120,25 @@ class Witness:
             return
         assert call.attempt == len(self.attempts) + 1
         assert {a.attempt for a in self.attempts} == self.void
-        assert call.tier not in [a.tier for a in self.attempts]
+        assert call.tier.model.id not in [a.tier.model.id for a in self.attempts]
         assert len(self.reports) == self.checks
-        if self.failures.get(call.attempt - 1) is Reason.CONTEXT_TOO_LONG:
+        failure = self.failures.get(call.attempt - 1)
+        if failure is Reason.CONTEXT_TOO_LONG:
             before = self.attempts[-1].tier.model.context_tokens
             assert call.tier.model.context_tokens > before
+        self.sees_tier(call.tier, failure)
         self.attempts.append(call)
+
+    def sees_tier(self, tier: Tier, failure: Reason | None) -> None:
+        """Judge who is asked after a failure, or after no failure."""
+        if tier.name in [a.tier.name for a in self.attempts]:
+            # A tier is asked again only by another model of its own, while its model is not available.
+            assert tier.name == self.attempts[-1].tier.name
+            assert failure in MAY_FALL_BACK
+        if tier in self.plan.fallback or tier in self.plan.overflow:
+            assert failure in {*MAY_FALL_BACK, Reason.CONTEXT_TOO_LONG}
+        if failure in MAY_FALL_BACK and tier in self.plan.overflow:
+            assert tier in self.plan.fallback
 
     def sees_supersede(self, effect: Supersede) -> None:
         assert isinstance(self.fact, Granted)
@@ -178,7 +202,7 @@ def test_climb_keeps_every_promise_whatever_happens(plan: Plan, data: st.DataObj
         steps += 1
         if isinstance(fact, Failed) and fact.shown:
             assert effects == (Abort(Reason.UPSTREAM_INTERRUPTED),)
-    tiers = len(plan.cascade) + len(plan.overflow)
+    tiers = sum(1 + len(tier.fallbacks) for tier in (*plan.cascade, *plan.overflow))
     assert witness.end is effects[-1]
     assert state.phase is Phase.DONE
     assert len(witness.attempts) <= tiers
