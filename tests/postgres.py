@@ -65,21 +65,22 @@ class Cluster:
 
     def _run(self, program: str, *words: str) -> None:
         account = None if self.account is None else pwd.getpwnam(self.account)
-        done = subprocess.run(
-            [str(self.programs / program), "-D", str(self.folder / "data"), *words],
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=(self.folder / "output").open("ab"),
-            stderr=subprocess.STDOUT,
-            timeout=2 * PATIENCE_S,
-            check=False,
-            user=None if account is None else account.pw_uid,
-            group=None if account is None else account.pw_gid,
-            extra_groups=None if account is None else [],
-        )
+        with (self.folder / "output").open("ab") as output:
+            done = subprocess.run(
+                [str(self.programs / program), "-D", str(self.folder / "data"), *words],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=2 * PATIENCE_S,
+                check=False,
+                user=None if account is None else account.pw_uid,
+                group=None if account is None else account.pw_gid,
+                extra_groups=None if account is None else [],
+            )
         if done.returncode:
-            output = (self.folder / "output").read_text(errors="replace")
-            raise RuntimeError(f"{program}: {output[-2000:]}")
+            said = (self.folder / "output").read_text(errors="replace")
+            raise RuntimeError(f"{program}: {said[-2000:]}")
 
 
 def programs() -> Path | None:

@@ -136,11 +136,12 @@ class MemoryLedger:
 
     async def find(self, tenant: str, request_id: str) -> tuple[RequestAccount, ...]:
         """Look a request up."""
-        return tuple(
+        found = [
             _account(request)
             for request in self.books.requests.values()
             if (request.origin.tenant, request.origin.request_id) == (tenant, request_id)
-        )
+        ]
+        return tuple(sorted(found, key=lambda run: (run.origin.started_at_s, run.origin.run_id)))
 
     async def audit(self) -> tuple[str, ...]:
         """Nothing can differ: no sum is stored."""

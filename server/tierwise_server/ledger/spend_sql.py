@@ -139,8 +139,9 @@ def _add_calls(total: SpendRow, found: sa.RowMapping) -> None:
         "input_tokens",
         "output_tokens",
     ):
-        setattr(total, name, int(found[name] or 0))
-    total.uses = {use: int(found[f"use_{use.name}"] or 0) for use in Use}
+        setattr(total, name, getattr(total, name) + int(found[name] or 0))
+    for use in Use:
+        total.uses[use] += int(found[f"use_{use.name}"] or 0)
 
 
 def _add_requests(total: SpendRow, found: sa.RowMapping) -> None:
@@ -151,4 +152,4 @@ def _add_requests(total: SpendRow, found: sa.RowMapping) -> None:
         "frontier_only_nano_usd",
         "compared_nano_usd",
     ):
-        setattr(total, name, int(found[name] or 0))
+        setattr(total, name, getattr(total, name) + int(found[name] or 0))
