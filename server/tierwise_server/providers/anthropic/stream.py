@@ -33,8 +33,9 @@ _PLAIN_TEXT_DELTA: Final = re.compile(
     rb'"delta":\{"type":"text_delta","text":("[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+")\} *\}'
 )
 
-_LONGEST_NAME: Final = 128
-_IDENTIFIER: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+# What travels on to callers and spans; anything else may hold text of the prompt.
+_WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 class StreamFault(enum.Enum):
@@ -277,7 +278,7 @@ class MessageStreamParser:
         raw_usage = message.get("usage")
         self._count(self._usage.start, raw_usage)
         usage = None if raw_usage is None else self._usage.largest()
-        self._events.append(Begun(_name(message, "id"), usage))
+        self._events.append(Begun(_plain(_string(message, "id"), _ID), usage))
 
     def _on_block_start(self, body: _Json) -> None:
         self._expect(_Phase.BETWEEN_BLOCKS)
@@ -303,7 +304,7 @@ class MessageStreamParser:
         self._count(self._usage.update, body.get("usage"))
         delta = _mapping(body, "delta")
         if delta.get("stop_reason") is not None:
-            self._stop_reason = _name(delta, "stop_reason")
+            self._stop_reason = _plain(_string(delta, "stop_reason"), _WORD)
             self._phase = _Phase.STOPPED
 
     def _on_message_stop(self, _body: _Json) -> None:
@@ -369,12 +370,12 @@ def _string(body: _Json, key: str) -> str:
     return value
 
 
-def _name(body: _Json, key: str) -> str:
-    """An identifier that travels on; cut, as no honest one is long."""
-    return _string(body, key)[:_LONGEST_NAME]
+def _plain(text: str, pattern: re.Pattern[str]) -> str:
+    """The text where it is what it should be; empty otherwise."""
+    return text if pattern.fullmatch(text) else ""
 
 
 def _identifier(body: object, key: str) -> str:
-    """A field that is a plain name; empty for anything else, as it may hold text of the prompt."""
+    """A field that is a plain word; empty for anything else."""
     value = body.get(key) if isinstance(body, dict) else None
-    return value if isinstance(value, str) and _IDENTIFIER.fullmatch(value) else ""
+    return _plain(value, _WORD) if isinstance(value, str) else ""
