@@ -17,7 +17,7 @@ import structlog
 
 from tierwise_server import __version__
 from tierwise_server.engine import Engine, EngineSettings
-from tierwise_server.providers.anthropic import AnthropicProvider, Connections
+from tierwise_server.providers.anthropic import AnthropicBatches, AnthropicProvider, Connections
 from tierwise_server.providers.retrying import RetryingProvider, RetryPolicy
 from tierwise_server.providers.watchdog import Patience
 from tierwise_server.rpc.listener import Listener
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tierwise_server.config import Config
     from tierwise_server.core.model_facts import ModelFacts
     from tierwise_server.providers.base import Provider
+    from tierwise_server.providers.batches import Batches
 
 log = structlog.get_logger("tierwise.app")
 
@@ -120,6 +121,16 @@ async def list_models(config: Config, environ: Mapping[str, str]) -> tuple[Model
         return await provider.model_facts(*{tier.model.id for tier in config.routing_table().tiers})
     finally:
         await provider.aclose()
+
+
+def batches_of(config: Config, environ: Mapping[str, str]) -> Batches:
+    """Make the batches of the provider that models name. Opens no connection yet.
+
+    Raises:
+        ConfigurationError: there is no key.
+    """
+    key = config.secrets(environ).anthropic_api_key.get_secret_value()
+    return AnthropicBatches(key, base_url=config.upstream.anthropic.base_url)
 
 
 def anthropic_of(config: Config, environ: Mapping[str, str]) -> AnthropicProvider:

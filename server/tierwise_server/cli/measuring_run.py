@@ -23,6 +23,7 @@ from tierwise_server.config.resolve import core_model
 from tierwise_server.core.model import Model
 from tierwise_server.engine import Engine
 from tierwise_server.errors import ConfigurationError, Fault
+from tierwise_server.measure.batch import BatchSession
 from tierwise_server.measure.dataset import SampleTask, dataset_hash, read_dataset, stratified
 from tierwise_server.measure.judge import choose_judge
 from tierwise_server.measure.run import Halt, Progress, RunOptions
@@ -75,14 +76,14 @@ def run_sample(arguments: RunArguments) -> int:
     )
     path = arguments.out or Path(f"measure-{run_settings.sample_hash[:8]}")
     folder = RunFolder.make(path, run_settings, tasks)
-    session = Session(
-        folder,
-        engine,
-        RunOptions(
-            arguments.concurrency, arguments.most_nano_usd, arguments.again, arguments.repeat_lost
-        ),
-        _judge(arguments, settings, engine),
+    options = RunOptions(
+        arguments.concurrency, arguments.most_nano_usd, arguments.again, arguments.repeat_lost
     )
+    judge = _judge(arguments, settings, engine)
+    session = Session(folder, engine, options, judge)
+    if arguments.batch:
+        batches = app.batches_of(settings, environment())
+        session = BatchSession(folder, engine, options, judge, batches=batches)
     say(f"{len(tasks)} tasks on {', '.join(t.name for t in engine.table.tiers)}, into {path}")
     ended = asyncio.run(_work(session))
     _conclude(ended, path, arguments)
@@ -129,6 +130,8 @@ async def _work(session: Session) -> Ended:
         finally:
             for provider in session.engine.providers.values():
                 await provider.aclose()
+            if isinstance(session, BatchSession) and session.batches is not None:
+                await session.batches.aclose()
 
 
 @contextmanager
@@ -208,5 +211,5 @@ def _conclude(ended: Ended, path: Path, arguments: RunArguments) -> None:
         typer.echo("stopped: the provider fails every call; the same command resumes")
     elif ended.halt is Halt.TOLD:
         typer.echo("stopped; the same command resumes")
-    else:
+    elif now.done:
         typer.echo(f"next: tierwise measure report {path}")

@@ -8,8 +8,8 @@ and no other.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tierwise_server.core import confidence
@@ -52,6 +52,8 @@ def units_of(tasks: tuple[SampleTask, ...], tiers: tuple[Tier, ...]) -> tuple[Un
 
 def probing_table(tier: Tier, *, checked: bool) -> RoutingTable:
     """A table that sends every task to the tier, with a check or without."""
+    # Another model's answer would be no measurement of this one.
+    tier = replace(tier, fallbacks=())
     never = replace(
         tier,
         name=UNREACHABLE,
@@ -99,18 +101,23 @@ class _Ear:
         return {}
 
 
+Naming = Callable[[CallKind], CallKey]
+"""Names the calls of one unit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Measures units. `providers` are the real ones; every call goes through the journal.
+    """Measures units; every call goes through the journal.
 
     Attributes:
-        engine: the serving engine, for its prices and settings.
+        engine: the serving engine, for its prices, settings and providers.
         recorder: the run's journal and what is known from it.
+        instead: makes the provider of a unit's calls, where it is not the engine's own.
     """
 
     engine: Engine
     recorder: Recorder
-    providers: Mapping[str, Provider] = field(default_factory=dict)
+    instead: Callable[[Naming, Tier], Provider] | None = None
 
     async def measure(self, unit: Unit) -> dict[str, Any]:
         """Measure one unit and write what came of it. Spends money for calls that the journal does not know.
@@ -119,10 +126,14 @@ class Probe:
             RequestError: the provider refuses us altogether: credentials, spend limit, no such model.
             Exception: a fault of ours.
         """
-        entry = {"kind": "unit", "task": unit.sample.id, "tier": unit.tier.name}
-        entry |= await self._outcome(unit)
+        entry = await self.outcome(unit)
         await self.recorder.note(entry)
         return entry
+
+    async def outcome(self, unit: Unit) -> dict[str, Any]:
+        """The same without writing it down; the calls it makes are written down nevertheless."""
+        entry = {"kind": "unit", "task": unit.sample.id, "tier": unit.tier.name}
+        return entry | await self._outcome(unit)
 
     async def _outcome(self, unit: Unit) -> dict[str, Any]:
         task = unit.sample.task()
@@ -151,13 +162,15 @@ class Probe:
         def name(kind: CallKind) -> CallKey:
             return answer_key(*unit.place, kind)
 
-        inner = self.providers or self.engine.providers
-        recording = {
-            provider: RecordingProvider(real, self.recorder, name, unit.tier)
-            for provider, real in inner.items()
-        }
+        providers: dict[str, Provider] = {}
+        for provider, real in self.engine.providers.items():
+            providers[provider] = (
+                RecordingProvider(real, self.recorder, name, unit.tier)
+                if self.instead is None
+                else self.instead(name, unit.tier)
+            )
         table = probing_table(unit.tier, checked=unit.checked)
-        return replace(self.engine, table=table, providers=recording)
+        return replace(self.engine, table=table, providers=providers)
 
 
 HOPELESS: Final = frozenset(

@@ -80,7 +80,7 @@ class RecordingProvider:
         key = str(self.name(call.kind))
         known = self.recorder.state.outcome(key)
         if known is not None and not (known["kind"] != "answered" and self.recorder.again(key)):
-            yield _replayed(known)
+            yield replayed(known)
             return
         recording = _Recording(self.recorder, key, self._tally(call))
         await self.recorder.note(intent(key, self.recorder.book, self.tier, call))
@@ -195,7 +195,12 @@ def _entry(key: str, text: str, record: CallRecord, message: str) -> dict[str, A
     }
 
 
-async def _replayed(entry: Mapping[str, Any]) -> AsyncIterator[ProviderEvent]:
+async def replayed(entry: Mapping[str, Any]) -> AsyncIterator[ProviderEvent]:
+    """Play a recorded call as the provider once did.
+
+    Raises:
+        UpstreamError: it failed.
+    """
     if entry["kind"] != "answered":
         reason = Reason[entry.get("reason", Reason.UPSTREAM_INTERRUPTED.name)]
         raise UpstreamError(reason, entry.get("message", LOST_MESSAGE))

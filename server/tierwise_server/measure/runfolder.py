@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -137,8 +137,9 @@ def settings_for(
 
 
 def tiers_version(table: RoutingTable) -> str:
-    """Fingerprint the tiers and their models alone."""
-    bare = RoutingTable("", table.tiers, {}, None, Policy(()), 0)
+    """Fingerprint the tiers and their models alone; fallbacks are never measured."""
+    tiers = tuple(replace(tier, fallbacks=()) for tier in table.tiers)
+    bare = RoutingTable("", tiers, {}, None, Policy(()), 0)
     return table_version(bare)
 
 

@@ -64,26 +64,24 @@ class Session:
             RequestError: the provider refuses us altogether.
         """
         async with recording(self.folder, self.engine, self.options) as recorder:
-            halt = await self._answer(recorder)
-            judging = self.judging(recorder)
+            halt, judged = await self.answer(recorder), 0
             if halt is Halt.DONE:
-                halt = await self.work("judging", judging, recorder)
-            done = sum(job.done for job in judging)
-            return Ended(halt, standing(self.folder, recorder.state), done)
+                halt, judged = await self.judge_answers(recorder)
+            return Ended(halt, standing(self.folder, recorder.state), judged)
 
-    async def _answer(self, recorder: Recorder) -> Halt:
-        return await self.work("answering", unit_jobs(self.folder, self.probe(recorder)), recorder)
+    async def answer(self, recorder: Recorder) -> Halt:
+        """Answer and check what is missing."""
+        jobs = unit_jobs(self.folder, Probe(self.engine, recorder))
+        return await self.work("answering", jobs, recorder)
 
-    def probe(self, recorder: Recorder) -> Probe:
-        """What measures units."""
-        return Probe(self.engine, recorder)
-
-    def judging(self, recorder: Recorder) -> Sequence[Job]:
-        """The judgements that the answers so far need."""
+    async def judge_answers(self, recorder: Recorder) -> tuple[Halt, int]:
+        """Judge what is not judged; also says how many judgements there are now."""
         if self.judge is None:
-            return ()
+            return Halt.DONE, 0
         judge = Judge(self.judge, self.engine.providers[self.judge.provider], recorder)
-        return judge_jobs(judge, self.folder.tasks, self.folder.settings.tiers)
+        jobs = judge_jobs(judge, self.folder.tasks, self.folder.settings.tiers)
+        halt = await self.work("judging", jobs, recorder)
+        return halt, sum(job.done for job in jobs)
 
     async def work(self, step: str, jobs: Sequence[Job], recorder: Recorder) -> Halt:
         """Do the jobs of one step."""

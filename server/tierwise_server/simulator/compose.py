@@ -73,7 +73,7 @@ class Composer:
 
     def messages(self, entry: Entry, headers: Mapping[str, str], raw: bytes) -> Reply:
         """The reply to POST /v1/messages."""
-        return self._guarded(entry, headers, raw, lambda: self._message(entry, headers, raw))
+        return self.guarded(entry, headers, raw, lambda: self._message(entry, headers, raw))
 
     def count_tokens(self, entry: Entry, headers: Mapping[str, str], raw: bytes) -> Reply:
         """The reply to POST /v1/messages/count_tokens."""
@@ -85,7 +85,7 @@ class Composer:
             tokens = sum(block.tokens for block in prompt_blocks(body, model))
             return self._plain(entry, headers, {"input_tokens": tokens}, model)
 
-        return self._guarded(entry, headers, raw, count)
+        return self.guarded(entry, headers, raw, count)
 
     def models(
         self,
@@ -102,9 +102,7 @@ class Composer:
             listed = [model for model in self._catalogue if model.lifecycle in wanted]
             return self._plain(entry, headers, _page(listed, query))
 
-        return self._guarded(
-            entry, headers, repr((sorted(query.items()), lifecycle)).encode(), page
-        )
+        return self.guarded(entry, headers, repr((sorted(query.items()), lifecycle)).encode(), page)
 
     def model(self, entry: Entry, headers: Mapping[str, str], name: str) -> Reply:
         """The reply to GET /v1/models/{id}."""
@@ -116,7 +114,7 @@ class Composer:
                 raise ApiError(404, f"model: {name}")
             return self._plain(entry, headers, model_info(model), model)
 
-        return self._guarded(entry, headers, name.encode(), one)
+        return self.guarded(entry, headers, name.encode(), one)
 
     def elsewhere(self, entry: Entry, message: str = "Not found") -> Reply:
         """The reply to anything else: 404."""
@@ -130,13 +128,14 @@ class Composer:
         message = "Request exceeds the maximum size"
         return json_reply(413, error_body(error_type(413), message, entry.request_id))
 
-    def _guarded(
+    def guarded(
         self,
         entry: Entry,
         headers: Mapping[str, str],
         content: bytes,
         compose: Callable[[], Reply],
     ) -> Reply:
+        """What `compose` makes for an authorised request, or the error that it raises instead."""
         entry.request_id = self._identity("req_", entry.path, content)
         try:
             _authorise(headers)

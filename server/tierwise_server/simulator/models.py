@@ -245,7 +245,7 @@ def _capabilities(model: ModelSpec) -> dict[str, object]:
         _supports(False),
     )
     return {
-        "batch": _supports(False),
+        "batch": _supports(True),
         "citations": _supports(False),
         "code_execution": _supports(False),
         "context_management": {"supported": False, **nothing},

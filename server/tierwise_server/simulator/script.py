@@ -50,6 +50,7 @@ class Defaults(_Table):
         words: how many words a generated answer has; None lets the prompt decide.
         deltas: how many deltas an answer is split into; None makes one per word.
         confidence: what a check answers.
+        batch_s: how long a batch of messages takes.
     """
 
     headers_delay_s: Seconds = 0.0
@@ -59,6 +60,7 @@ class Defaults(_Table):
     words: Annotated[int, Field(ge=0, le=200_000)] | None = None
     deltas: Annotated[int, Field(ge=1, le=200_000)] | None = None
     confidence: Annotated[int, Field(ge=1, le=10)] | str = 9
+    batch_s: Seconds = 0.0
 
 
 class Rule(_Table):

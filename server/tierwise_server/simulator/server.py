@@ -11,6 +11,8 @@ from typing import Any, Final, Self
 
 from aiohttp import web
 
+from tierwise_server.simulator.batches import PATH as BATCHES
+from tierwise_server.simulator.batches import BatchDesk
 from tierwise_server.simulator.compose import Composer
 from tierwise_server.simulator.delivery import deliver
 from tierwise_server.simulator.journal import CLIENT_LEFT, FAILED, STOPPED, Entry, Journal
@@ -58,6 +60,7 @@ class Simulator:
         self._seed = self._script.seed if seed is None else seed
         self._composer = Composer(self._script, self._seed)
         self._journal = Journal(journal_path)
+        self._batches = self._desk()
         self._host = host
         self._port = port
         self._runner: web.AppRunner | None = None
@@ -75,9 +78,10 @@ class Simulator:
         return self._journal
 
     def reset(self) -> None:
-        """Forget everything served: journal, rule counts, cached prefixes, repeats."""
+        """Forget everything served: journal, rule counts, cached prefixes, repeats, batches."""
         self._journal.reset()
         self._composer.reset()
+        self._batches = self._desk()
 
     def use(self, script: Script | Mapping[str, Any] | Path | None) -> None:
         """Answer later requests under another script, with fresh counts. The seed and the journal stay.
@@ -87,6 +91,7 @@ class Simulator:
         """
         self._script = _read(script)
         self._composer = Composer(self._script, self._seed)
+        self._batches = self._desk()
 
     async def start(self) -> None:
         """Listen. Raises OSError if the address is taken or the journal cannot be written."""
@@ -131,11 +136,18 @@ class Simulator:
     ) -> None:
         await self.stop()
 
+    def _desk(self) -> BatchDesk:
+        return BatchDesk(self._composer, self._journal, self._script.defaults.batch_s)
+
     def _application(self) -> web.Application:
         application = web.Application(client_max_size=LARGEST_BODY_BYTES)
         add = application.router.add_route
         add("POST", "/v1/messages", self._messages)
         add("POST", "/v1/messages/count_tokens", self._count_tokens)
+        add("POST", BATCHES, self._create_batch)
+        add("GET", BATCHES, self._list_batches)
+        add("GET", BATCHES + "/{batch}", self._batch)
+        add("GET", BATCHES + "/{batch}/results", self._batch_results)
         add("GET", "/v1/models", self._models)
         add("GET", "/v1/models/{model}", self._model)
         add("GET", "/simulator/health", self._health)
@@ -195,6 +207,33 @@ class Simulator:
         name = request.match_info["model"]
         return await self._serve(
             request, lambda entry, _: self._composer.model(entry, request.headers, name)
+        )
+
+    async def _create_batch(self, request: web.Request) -> web.StreamResponse:
+        return await self._serve(
+            request,
+            lambda entry, raw: self._batches.create(entry, request.headers, raw, self.base_url),
+        )
+
+    async def _list_batches(self, request: web.Request) -> web.StreamResponse:
+        return await self._serve(
+            request,
+            lambda entry, _: self._batches.listed(
+                entry, request.headers, request.query, self.base_url
+            ),
+        )
+
+    async def _batch(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["batch"]
+        return await self._serve(
+            request,
+            lambda entry, _: self._batches.status(entry, request.headers, name, self.base_url),
+        )
+
+    async def _batch_results(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["batch"]
+        return await self._serve(
+            request, lambda entry, _: self._batches.results(entry, request.headers, name)
         )
 
     async def _elsewhere(self, request: web.Request) -> web.StreamResponse:

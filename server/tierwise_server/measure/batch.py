@@ -1,0 +1,299 @@
+"""The same run through the provider's batches: half the price, no latencies, answers within a day.
+
+Nothing here knows how a task is asked. The engine runs each unit against a provider that answers from the journal and
+writes down what is missing; that is handed in as one batch, its results go into the journal, and the engine runs again:
+first the answers are missing, then their checks, then nothing.
+
+A batch is named before it is handed in. When a run was killed in between, the provider's list of recent batches is
+searched for the name, so that nothing is handed in twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Set
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from tierwise_server.core.model import CallKind, Model, Tier
+from tierwise_server.errors import Reason, UpstreamError
+from tierwise_server.measure.judge import Judge, judge_jobs
+from tierwise_server.measure.probing import Probe, units_of
+from tierwise_server.measure.recording import Recorder, replayed, worst_nano_usd
+from tierwise_server.measure.run import Halt, Progress
+from tierwise_server.measure.session import Session
+from tierwise_server.measure.state import CallKey, Entry
+from tierwise_server.providers.base import ModelCall, ProviderEvent
+from tierwise_server.providers.batches import (
+    MOST_CALLS,
+    BatchAnswer,
+    BatchCall,
+    Batches,
+    BatchStatus,
+)
+
+FIRST_POLL_S: Final = 2.0
+LONGEST_POLL_S: Final = 60.0
+CLOCK_SKEW_S: Final = 300.0
+"""How far the provider's clock may be from ours when batches are searched by their time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A call that the journal does not know yet."""
+
+    key: str
+    call: ModelCall
+    tier: Tier
+
+
+class WaitsForBatchError(UpstreamError):
+    """The call is not made now: it goes into the next batch."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.UPSTREAM_UNAVAILABLE, "waits for a batch")
+
+
+@dataclass(slots=True)
+class CollectingProvider:
+    """Answers from the journal; what is not there it writes down and fails.
+
+    Attributes:
+        asked: calls that this session has handed in: they are not handed in again, even if they failed for nothing.
+    """
+
+    recorder: Recorder
+    name: Callable[[CallKind], CallKey]
+    tier: Tier
+    missing: list[Missing]
+    asked: Set[str]
+
+    @asynccontextmanager
+    async def stream(self, call: ModelCall) -> AsyncIterator[AsyncIterator[ProviderEvent]]:
+        """Play the recorded call, or write it down. See the port."""
+        key = str(self.name(call.kind))
+        known = self.recorder.state.outcome(key)
+        if known is not None and known["kind"] != "answered" and self.recorder.again(key):
+            known = None
+        if known is None and key in self.asked:
+            known = self.recorder.state.outcomes.get(key)
+        if known is None:
+            self.missing.append(Missing(key, call, self.tier))
+            raise WaitsForBatchError
+        yield replayed(known)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass(slots=True)
+class BatchSession(Session):
+    """A session that hands its calls in as batches.
+
+    Attributes:
+        batches: the provider's.
+        sleep: waits so many seconds between two polls.
+    """
+
+    batches: Batches | None = None
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    wall_clock: Callable[[], float] = time.time  # noqa: TID251 - compared with the provider's clock
+    _asked: set[str] = field(default_factory=set)
+
+    async def answer(self, recorder: Recorder) -> Halt:
+        """Settle what an earlier session handed in, then answer every unit in as many rounds as it takes."""
+        if not await self._settle(recorder):
+            return Halt.TOLD
+        while True:
+            missing = await self._missing(recorder)
+            halt = await self._round("answering", missing, recorder)
+            if halt is not None:
+                return halt
+
+    async def judge_answers(self, recorder: Recorder) -> tuple[Halt, int]:
+        """Judge in one more batch."""
+        if self.judge is None:
+            return Halt.DONE, 0
+        jobs = judge_jobs(
+            self._judge(self.judge, recorder), self.folder.tasks, self.folder.settings.tiers
+        )
+        missing = [Missing(str(job.key), job.call, job.judge.tier) for job in jobs if not job.done]
+        halt = await self._round("judging", missing, recorder)
+        return halt or Halt.DONE, sum(job.done for job in jobs)
+
+    def _judge(self, model: Model, recorder: Recorder) -> Judge:
+        return Judge(model, self.engine.providers[model.provider], recorder)
+
+    async def _missing(self, recorder: Recorder) -> list[Missing]:
+        """Run every unit that is not done against the journal; those it can finish are finished."""
+        missing: list[Missing] = []
+
+        def provider(name: Callable[[CallKind], CallKey], tier: Tier) -> CollectingProvider:
+            return CollectingProvider(recorder, name, tier, missing, self._asked)
+
+        probe = Probe(self.engine, recorder, provider)
+        for unit in units_of(self.folder.tasks, self.engine.table.tiers):
+            if recorder.state.done(*unit.place):
+                continue
+            before = len(missing)
+            entry = await probe.outcome(unit)
+            if len(missing) == before:
+                await recorder.note(entry)
+        return missing
+
+    async def _round(self, step: str, missing: list[Missing], recorder: Recorder) -> Halt | None:
+        """Hand in what is missing and read the results; None when it pays to go on."""
+        fresh = [one for one in missing if one.key not in self._asked]
+        if not fresh:
+            return Halt.DONE
+        if self.stop.is_set():
+            return Halt.TOLD
+        chosen = self._affordable(fresh[:MOST_CALLS], recorder)
+        if not chosen:
+            return Halt.MONEY
+        self._asked |= {one.key for one in chosen}
+        name, entry = await self._intend(chosen, recorder)
+        status = await self._batches.submit(
+            [BatchCall(f"{name}-{place}", one.call) for place, one in enumerate(chosen)]
+        )
+        await recorder.note({"kind": "batch", "name": name, "id": status.id})
+        if not await self._finish(step, name, {**entry, "id": status.id}, recorder):
+            return Halt.TOLD
+        return None
+
+    def _affordable(self, fresh: list[Missing], recorder: Recorder) -> list[Missing]:
+        limit = self.options.most_nano_usd
+        if limit is None:
+            return fresh
+        left = limit - recorder.state.paid_nano_usd
+        chosen = []
+        for one in fresh:
+            left -= halved(worst_nano_usd(recorder.book, one.tier, one.call))
+            if left < 0:
+                break
+            chosen.append(one)
+        return chosen
+
+    async def _intend(
+        self, chosen: list[Missing], recorder: Recorder
+    ) -> tuple[str, dict[str, Any]]:
+        name = f"tw-{secrets.token_hex(8)}"
+        entry = {
+            "kind": "batch",
+            "name": name,
+            "calls": [one.key for one in chosen],
+            "models": [one.tier.model.id for one in chosen],
+            "intended_at_s": self.wall_clock(),
+        }
+        await recorder.note(entry)
+        return name, entry
+
+    async def _settle(self, recorder: Recorder) -> bool:
+        """Read the batches that an earlier session left behind; False when told to stop before they ended."""
+        for name, entry in list(recorder.state.batches.items()):
+            if entry.get("read"):
+                continue
+            known = entry.get("id") or await self._find(name, entry, recorder)
+            if known is None:
+                # It was never handed in, so nothing was billed and its calls are missing still.
+                await recorder.note({"kind": "batch", "name": name, "read": True})
+            elif not await self._finish("answering", name, {**entry, "id": known}, recorder):
+                return False
+        return True
+
+    async def _find(self, name: str, entry: Entry, recorder: Recorder) -> str | None:
+        """Search the provider's recent batches for one that was handed in although we never heard its id."""
+        taken = {one.get("id") for one in recorder.state.batches.values()}
+        async for status in self._batches.recent():
+            if status.created_at_s < entry["intended_at_s"] - CLOCK_SKEW_S:
+                return None
+            if status.id in taken or status.total != len(entry["calls"]):
+                continue
+            ended = await self._wait("answering", status, recorder)
+            if ended is None:
+                return None
+            async for custom_id, _ in self._batches.results(status.id):
+                if custom_id.startswith(f"{name}-"):
+                    await recorder.note({"kind": "batch", "name": name, "id": status.id})
+                    return status.id
+                break
+        return None
+
+    async def _finish(self, step: str, name: str, entry: Entry, recorder: Recorder) -> bool:
+        """Wait for a batch and write its results down; False when told to stop before it ended."""
+        status = await self._wait(step, await self._batches.status(entry["id"]), recorder)
+        if status is None:
+            return False
+        async for custom_id, result in self._batches.results(status.id):
+            place = custom_id.removeprefix(f"{name}-")
+            if not place.isdecimal() or int(place) >= len(entry["calls"]):
+                continue
+            key, model = entry["calls"][int(place)], entry["models"][int(place)]
+            if recorder.state.outcome(key) is None or recorder.again(key):
+                await recorder.note(_result_entry(key, model, result, recorder))
+        await recorder.note({"kind": "batch", "name": name, "read": True})
+        return True
+
+    async def _wait(self, step: str, status: BatchStatus, recorder: Recorder) -> BatchStatus | None:
+        pause_s = FIRST_POLL_S
+        while not status.ended:
+            if self.stop.is_set():
+                return None
+            spent = recorder.state.paid_nano_usd
+            self.tell(step, Progress(status.done, 0, status.total, spent, None))
+            await self.sleep(pause_s)
+            pause_s = min(LONGEST_POLL_S, pause_s * 1.5)
+            status = await self._batches.status(status.id)
+        self.tell(step, Progress(status.total, 0, status.total, recorder.state.paid_nano_usd, None))
+        return status
+
+    @property
+    def _batches(self) -> Batches:
+        if self.batches is None:
+            raise ValueError("a batch session needs batches")
+        return self.batches
+
+
+def halved(nano_usd: int) -> int:
+    """The price in a batch, never understated (platform.claude.com: batches cost half)."""
+    return -(-nano_usd // 2)
+
+
+def _result_entry(
+    key: str, model: str, result: BatchAnswer | UpstreamError, recorder: Recorder
+) -> Mapping[str, Any]:
+    if isinstance(result, UpstreamError):
+        return {
+            "kind": "failed",
+            "call": key,
+            "model": model,
+            "usage": None,
+            "cost_nano_usd": 0,
+            "paid_nano_usd": 0,
+            "estimated": False,
+            "duration_s": 0.0,
+            "tries": 1,
+            "reason": result.reason.name,
+            "message": result.message,
+        }
+    cost = None if result.usage is None else recorder.book.cost(model, result.usage)
+    nano_usd = 0 if cost is None else cost.total_nano_usd
+    return {
+        "kind": "answered",
+        "call": key,
+        "model": model,
+        "usage": None if result.usage is None else asdict(result.usage),
+        "cost_nano_usd": nano_usd,
+        "paid_nano_usd": halved(nano_usd),
+        "estimated": False,
+        "duration_s": 0.0,
+        "tries": 1,
+        "text": result.text,
+        "response_id": result.response_id,
+        "finish_reason": result.finish_reason.name,
+        "raw_finish_reason": result.raw_finish_reason,
+        "first_token_s": None,
+    }
