@@ -3,8 +3,8 @@
 Enums of core and contract have the same names; the maps are made from the names once, so that a name missing on either
 side fails at import, not on the wire.
 
-Messages are filled in place: one that is passed to the constructor of another is copied, once per level (measured: three
-times the cost).
+Messages are filled in place: one that is passed to the constructor of another is copied, once per level (measured:
+three times the cost).
 """
 
 from __future__ import annotations

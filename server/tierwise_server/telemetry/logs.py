@@ -17,13 +17,14 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Any, Final, TextIO
 
 import structlog
 
 from tierwise_server.errors import TierwiseError
-from tierwise_server.telemetry.log_sink import LogSink
+from tierwise_server.telemetry.log_sink import Line, LogSink
 from tierwise_server.telemetry.redaction import safe_value, without_credentials
 
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -43,6 +44,7 @@ _QUOTABLE: Final = (TierwiseError, OSError)
 _MOST_FRAMES: Final = 24
 _MOST_CAUSES: Final = 4
 _CLOSE_S: Final = 1.0
+_UNCHANGING: Final = frozenset({str, int, float, bool, type(None)})
 
 _trace: ContextVar[tuple[str, str] | None] = ContextVar("tierwise_trace", default=None)
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -100,7 +102,8 @@ def configure_logging(
     structlog.configure(
         processors=[structlog.processors.add_log_level, render.event],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *names: _SinkLogger(sink, *names),
+        # Asked for a logger at every line, structlog's way of noticing that it was configured anew.
+        logger_factory=lru_cache(maxsize=64)(lambda *names: _SinkLogger(sink, *names)),
         cache_logger_on_first_use=False,
     )
 
@@ -117,19 +120,38 @@ class Renderer:
     def __init__(self, *, quote_exceptions: bool = False) -> None:
         self._quote = quote_exceptions
 
-    def event(self, logger: Any, _: str, event: MutableMapping[str, Any]) -> str:
-        """Render an event of structlog."""
+    def event(
+        self, logger: Any, _: str, event: MutableMapping[str, Any]
+    ) -> tuple[tuple[Line], dict[str, Any]]:
+        """Render an event of structlog: at once, or later where what it holds cannot change."""
         level = str(event.pop("level", ""))
         text = str(event.pop("event", ""))
         name = str(event.pop("logger", getattr(logger, "name", "")))
         info = exc_info_of(event.pop("exc_info", None))
-        return self.line(level, name, text, event, info)
+        now_s, ids = time.time(), _trace.get()  # noqa: TID251 - shown to people, never subtracted
+        line = partial(self._line, level, name, text, event, info, now_s, ids)
+        if info is None and _UNCHANGING.issuperset(map(type, event.values())):
+            return (line,), {}
+        return (line(),), {}
 
     def line(
         self, level: str, logger: str, text: str, fields: Mapping[str, Any], info: _ExcInfo | None
     ) -> str:
         """Make one line, without its newline."""
-        now = datetime.datetime.now(datetime.UTC)
+        now_s = time.time()  # noqa: TID251 - shown to people, never subtracted
+        return self._line(level, logger, text, fields, info, now_s, _trace.get())
+
+    def _line(
+        self,
+        level: str,
+        logger: str,
+        text: str,
+        fields: Mapping[str, Any],
+        info: _ExcInfo | None,
+        now_s: float,
+        ids: tuple[str, str] | None,
+    ) -> str:
+        now = datetime.datetime.fromtimestamp(now_s, datetime.UTC)
         entry: dict[str, object] = {
             "timestamp": now.isoformat(timespec="microseconds"),
             "level": level,
@@ -137,7 +159,7 @@ class Renderer:
         }
         if logger:
             entry["logger"] = logger
-        if (ids := _trace.get()) is not None:
+        if ids is not None:
             entry["trace_id"], entry["span_id"] = ids
         for key, value in fields.items():
             entry.setdefault(key, safe_value(key, value))

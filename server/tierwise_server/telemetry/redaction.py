@@ -10,6 +10,7 @@ import enum
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 REDACTED: Final = "[redacted]"
@@ -50,7 +51,7 @@ def _plain(key: str, value: object, depth: int) -> object:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    if key.lower().replace("-", "_") in _CLOSED_KEYS:
+    if _is_closed(key):
         return REDACTED
     if isinstance(value, str):
         return value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + "…"
@@ -63,6 +64,11 @@ def _plain(key: str, value: object, depth: int) -> object:
         return [_plain("", item, depth + 1) for item in list(value)[:_MOST_ITEMS]]
     # Never repr(): a task's holds its prompt.
     return f"<{type(value).__name__}>"
+
+
+@lru_cache(maxsize=256)
+def _is_closed(key: str) -> bool:
+    return key.lower().replace("-", "_") in _CLOSED_KEYS
 
 
 def without_credentials(line: str) -> str:
