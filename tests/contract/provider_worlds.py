@@ -11,6 +11,8 @@ from tierwise_server.core.model import FinishReason, Message, Prompt, Role
 from tierwise_server.errors import Reason, UpstreamError
 from tierwise_server.providers.anthropic import AnthropicProvider
 from tierwise_server.providers.base import Begun, ModelCall, Provider, TextPiece
+from tierwise_server.providers.breaking import BreakingProvider
+from tierwise_server.providers.limiting import LimitingProvider, Limits
 from tierwise_server.providers.retrying import RetryingProvider
 from tierwise_server.providers.scripted import Pause, ScriptedProvider, Step, answer
 from tierwise_server.simulator import Simulator
@@ -74,6 +76,33 @@ async def retrying_world() -> AsyncIterator[World]:
 
 
 @asynccontextmanager
+async def breaking_world() -> AsyncIterator[World]:
+    async with anthropic_world() as world:
+        yield World(BreakingProvider(world.provider), world.all_closed)
+
+
+@asynccontextmanager
+async def limiting_world() -> AsyncIterator[World]:
+    async with anthropic_world() as world:
+        # Fewer places than calls side by side, so that some wait.
+        limiting = LimitingProvider(world.provider, Limits(places=4))
+
+        async def all_closed() -> None:
+            await world.all_closed()
+            assert limiting.places.taken == 0
+
+        yield World(limiting, all_closed)
+
+
+@asynccontextmanager
+async def whole_world() -> AsyncIterator[World]:
+    """All wrappers as the server wraps its providers."""
+    async with limiting_world() as world:
+        provider = RetryingProvider(BreakingProvider(world.provider))
+        yield World(provider, world.all_closed)
+
+
+@asynccontextmanager
 async def scripted_world() -> AsyncIterator[World]:
     def script(call: ModelCall) -> Sequence[Step]:
         return _SCENES[call.prompt.messages[0].texts[0].removeprefix("scene: ")]
@@ -88,6 +117,9 @@ async def scripted_world() -> AsyncIterator[World]:
 
 WORLDS: Mapping[str, Callable[[], AbstractAsyncContextManager[World]]] = {
     "anthropic": anthropic_world,
+    "breaking": breaking_world,
+    "limiting": limiting_world,
     "retrying": retrying_world,
     "scripted": scripted_world,
+    "whole": whole_world,
 }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
 from tests.unit.providers.calls import CALL
+from tests.unit.providers.clock import Clock
 from tierwise_server.errors import Reason, UpstreamError
 from tierwise_server.providers.base import Begun, ModelCall, Provider, ProviderEvent, TextPiece
-from tierwise_server.providers.retrying import RetryingProvider, RetryPolicy
+from tierwise_server.providers.retrying import RetryBudget, RetryingProvider, RetryPolicy
 from tierwise_server.providers.scripted import ScriptedProvider, Step, answer
 
 
@@ -30,27 +31,18 @@ def in_turn(*scripts: Sequence[Step]) -> ScriptedProvider:
     return ScriptedProvider(script)
 
 
-@dataclass
-class Clock:
-    """Time that passes only when somebody sleeps."""
-
-    now_s: float = 100.0
-    slept_s: list[float] = field(default_factory=list)
-
-    def monotonic(self) -> float:
-        return self.now_s
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept_s.append(seconds)
-        self.now_s += seconds
-
-
 def retrying(
-    inner: Provider, clock: Clock, *, draw: float = 0.5, policy: RetryPolicy | None = None
+    inner: Provider,
+    clock: Clock,
+    *,
+    draw: float = 0.5,
+    policy: RetryPolicy | None = None,
+    budget: RetryBudget | None = None,
 ) -> RetryingProvider:
     return RetryingProvider(
         inner,
         policy or RetryPolicy(),
+        budget=budget,
         monotonic=clock.monotonic,
         sleep=clock.sleep,
         draw=lambda: draw,
@@ -176,6 +168,71 @@ async def test_a_failure_of_the_consumer_is_not_taken_for_the_providers() -> Non
             raise UpstreamError(Reason.INTERNAL, "mine", retryable=True)
     assert len(inner.calls) == 1
     assert inner.open_streams == 0
+
+
+async def failing_calls(provider: Provider, count: int) -> None:
+    for _ in range(count):
+        with pytest.raises(UpstreamError):
+            await ask(provider)
+
+
+async def test_a_provider_that_is_down_gets_hardly_more_tries_than_calls() -> None:
+    inner = in_turn([failure()])
+    provider = retrying(inner, Clock(), budget=RetryBudget(reserve=100.0, ratio=0.1))
+    await failing_calls(provider, 50)
+    assert len(inner.calls) == 50 + 100
+    at_start = len(inner.calls)
+    await failing_calls(provider, 10_000)
+    assert len(inner.calls) - at_start == pytest.approx(1.1 * 10_000, abs=6)
+    assert len(inner.calls) <= 100 + 1.1 * 10_050
+
+
+async def test_calls_that_go_well_fill_the_budget_again_up_to_its_reserve() -> None:
+    budget = RetryBudget(reserve=2.0, ratio=0.5)
+    inner = in_turn([failure()], [failure()], [failure()], *[answer("Hi.")] * 10)
+    provider = retrying(inner, Clock(), budget=budget)
+    await failing_calls(provider, 1)
+    assert budget.tokens == 0.0
+    for tokens in (0.5, 1.0, 1.5, 2.0, 2.0):
+        await ask(provider)
+        assert budget.tokens == tokens
+
+
+async def test_without_a_token_a_call_fails_as_it_failed_first() -> None:
+    inner, clock = in_turn([failure()]), Clock()
+    provider = retrying(inner, clock, budget=RetryBudget(reserve=0.0))
+    with pytest.raises(UpstreamError, match="busy") as caught:
+        await ask(provider)
+    assert caught.value.tries == 1
+    assert clock.slept_s == []
+
+
+async def test_one_budget_may_be_shared_by_providers() -> None:
+    budget = RetryBudget(reserve=2.0, ratio=0.0)
+    first, second = in_turn([failure()]), in_turn([failure()])
+    await failing_calls(retrying(first, Clock(), budget=budget), 1)
+    await failing_calls(retrying(second, Clock(), budget=budget), 1)
+    assert (len(first.calls), len(second.calls)) == (3, 1)
+
+
+@pytest.mark.parametrize(("used", "tries"), [(0, 3), (1, 2), (2, 1), (9, 1)])
+async def test_retries_that_the_request_has_used_up_are_not_made_again(
+    used: int, tries: int
+) -> None:
+    inner, clock = in_turn([failure()]), Clock()
+    with pytest.raises(UpstreamError) as caught:
+        await ask(retrying(inner, clock), replace(CALL, retries_used=used))
+    assert len(inner.calls) == caught.value.tries == tries
+
+
+async def test_a_call_that_was_not_even_asked_counts_no_try() -> None:
+    refused = UpstreamError(Reason.OVERLOADED, "no place", tries=0)
+    inner, clock = in_turn([failure()], [refused]), Clock()
+    with pytest.raises(UpstreamError) as caught:
+        await ask(retrying(inner, clock))
+    assert caught.value is refused
+    assert caught.value.tries == 1
+    assert len(inner.calls) == 2
 
 
 async def test_closing_closes_the_inner_provider() -> None:
