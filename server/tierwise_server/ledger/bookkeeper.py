@@ -185,10 +185,14 @@ async def bookkeeping(
 ) -> AsyncIterator[Bookkeeper]:
     """Run a bookkeeper. When the context ends, it writes what it has, within a bounded time, and saves the rest."""
     bookkeeper = Bookkeeper(ledger, emergency, limits)
+    failure: Exception | None = None
     async with asyncio.TaskGroup() as tasks:
         working = tasks.create_task(bookkeeper.work())
         try:
             yield bookkeeper
+        except Exception as error:
+            # Raised below: the group would wrap what is the caller's own.
+            failure = error
         finally:
             bookkeeper.close()
             try:
@@ -196,6 +200,8 @@ async def bookkeeping(
             finally:
                 working.cancel()
                 bookkeeper.save()
+    if failure is not None:
+        raise failure
 
 
 def _characters(entry: Entry) -> int:

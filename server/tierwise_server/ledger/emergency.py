@@ -49,7 +49,11 @@ class EmergencyFile:
             text = f"{path} cannot be used: {error.strerror}"
             raise ConfigurationError((Fault("ledger.directory", text),)) from None
         self._size = os.fstat(self._file).st_size
-        self._end = len(self._content())
+        content = self._content()
+        self._end = len(content)
+        if content and not content.endswith(b"\n"):
+            # A crash tore the last line; what comes next begins a line of its own.
+            self._end += os.pwrite(self._file, b"\n", self._end)
 
     @property
     def empty(self) -> bool:

@@ -33,6 +33,9 @@ FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 1.0
 """How long a store that is down is left alone: recovery is noticed within this."""
 
+PATIENCE_S = 0.01
+"""How much later than due a transaction is looked at again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
@@ -118,6 +121,7 @@ class Writer:
         self._failures = 0
         self._next_beat_s = time.monotonic() + pace.beat_s
         self._busy_since_s: float | None = None
+        self._alarm: asyncio.TimerHandle | None = None
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
 
     def start(self) -> None:
@@ -126,8 +130,9 @@ class Writer:
 
     @property
     def healthy(self) -> bool:
-        """Whether the last transaction worked and none hangs."""
-        return self._failures == 0 and not self._stuck()
+        """Whether the last transaction worked and none hangs; asking breaks off one that does."""
+        self.hurry()
+        return self._failures == 0 and not self._overdue_s() > 0
 
     def submit(self, task: Task) -> asyncio.Future[Any]:
         """Hand a task over. The future answers when it is durable; a cancelled one is skipped if there is still time.
@@ -146,15 +151,20 @@ class Writer:
             self._changed.notify()
 
     def hurry(self) -> None:
-        """Break off a transaction that takes too long; called when somebody has waited in vain."""
-        if self._stuck():
+        """Break off a transaction that takes too long, now or when its time is over."""
+        overdue_s = self._overdue_s()
+        if overdue_s > 0:
             self._store.interrupt()
+        elif self._busy_since_s is not None and self._alarm is None:
+            self._alarm = self._loop.call_later(PATIENCE_S - overdue_s, self._ring)
 
     async def aclose(self) -> None:
         """Write what waits, and end the thread; what hangs is broken off, and then left behind."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
+        if self._alarm is not None:
+            self._alarm.cancel()
         for _ in range(2):
             await asyncio.to_thread(self._thread.join, self._pace.write_timeout_s)
             if not self._thread.is_alive():
@@ -171,9 +181,15 @@ class Writer:
             self._waiting.append(work)
             self._changed.notify()
 
-    def _stuck(self) -> bool:
+    def _ring(self) -> None:
+        self._alarm = None
+        self.hurry()
+
+    def _overdue_s(self) -> float:
+        """How long the running transaction should have been over; negative when it still has time, or there is none."""
         since = self._busy_since_s
-        return since is not None and time.monotonic() - since > self._pace.write_timeout_s
+        busy_s = 0.0 if since is None else time.monotonic() - since
+        return busy_s - self._pace.write_timeout_s
 
     # In the thread.
 
