@@ -172,6 +172,8 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        # Made now: it takes 40 ms, which the first call would wait for.
+        self._tls = connections.tls or httpx2.create_ssl_context()
         self._session: aiohttp.ClientSession | None = None
 
     @override
@@ -225,7 +227,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         connector = aiohttp.TCPConnector(
             limit=0,
             keepalive_timeout=_KEEP_ALIVE_S,
-            ssl=connections.tls or httpx2.create_ssl_context(),
+            ssl=self._tls,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
