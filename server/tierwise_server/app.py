@@ -11,6 +11,7 @@ import signal
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,8 +19,11 @@ import structlog
 from tierwise_server import __version__
 from tierwise_server.engine import Engine, EngineSettings
 from tierwise_server.providers.anthropic import AnthropicBatches, AnthropicProvider, Connections
-from tierwise_server.providers.retrying import RetryingProvider, RetryPolicy
+from tierwise_server.providers.breaking import BreakerPolicy, BreakingProvider
+from tierwise_server.providers.limiting import LimitingProvider, Limits
+from tierwise_server.providers.retrying import RetryBudget, RetryingProvider, RetryPolicy
 from tierwise_server.providers.watchdog import Patience
+from tierwise_server.rpc.admission import Admission
 from tierwise_server.rpc.listener import Listener
 from tierwise_server.rpc.service import RouterService
 from tierwise_server.telemetry import Telemetry
@@ -28,9 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from tierwise_server.config import Config
+    from tierwise_server.config.sections import BreakerSettings, UpstreamSettings
     from tierwise_server.core.model_facts import ModelFacts
     from tierwise_server.providers.base import Provider
     from tierwise_server.providers.batches import Batches
+    from tierwise_server.providers.breaking import BreakerState
+    from tierwise_server.telemetry.overload import Overload
 
 log = structlog.get_logger("tierwise.app")
 
@@ -72,14 +79,20 @@ async def build(
         telemetry = own_telemetry = Telemetry.from_environment(
             environ, service_version=__version__, upstreams=upstreams_of(config)
         )
-    own_providers = providers_of(config, environ) if providers is None else {}
+    own_providers = providers_of(config, environ, telemetry.overload) if providers is None else {}
     engine = Engine(
         table=config.routing_table(),
         prices=config.price_book(),
         providers=own_providers if providers is None else providers,
         settings=engine_settings(config),
     )
-    service = RouterService(engine, heartbeat_s=config.server.heartbeat_s)
+    service = RouterService(
+        engine,
+        heartbeat_s=config.server.heartbeat_s,
+        admission=Admission(
+            config.server.max_concurrent_requests, shed=telemetry.overload.request_shed
+        ),
+    )
     try:
         yield App(config, engine, Listener(service, config.server, telemetry), telemetry)
     finally:
@@ -94,19 +107,59 @@ def upstreams_of(config: Config) -> dict[str, str]:
     return {"anthropic": config.upstream.anthropic.base_url}
 
 
-def providers_of(config: Config, environ: Mapping[str, str]) -> dict[str, Provider]:
-    """Make the providers that models name, each with its one retry owner. Opens no connection yet.
+def providers_of(
+    config: Config, environ: Mapping[str, str], overload: Overload | None = None
+) -> dict[str, Provider]:
+    """Make the providers that models name, each with its guards. Opens no connection yet.
 
     Raises:
         ConfigurationError: there is no key.
     """
-    retry = config.upstream.retry
+    provider = anthropic_of(config, environ)
+    return {"anthropic": guarded("anthropic", provider, config.upstream, overload)}
+
+
+def guarded(
+    name: str, provider: Provider, upstream: UpstreamSettings, overload: Overload | None = None
+) -> Provider:
+    """Wrap a provider in a bound on its calls, breakers for its models, and its one retry owner.
+
+    In this order, so that each try passes a breaker, that an open breaker takes no place, and that no place is held
+    between tries.
+    """
+    told = overload or Telemetry.off().overload
+    provider = LimitingProvider(
+        provider,
+        Limits(upstream.max_connections, upstream.max_queue, upstream.queue_timeout_s),
+        waited=partial(told.call_waited, name),
+        shed=partial(told.call_shed, name),
+    )
+    if upstream.breaker.enabled:
+
+        def changed(model: str, state: BreakerState) -> None:
+            log.warning("breaker_changed", model=model, state=state.value)
+            told.breaker_changed(model, state.value)
+
+        provider = BreakingProvider(provider, breaker_policy(upstream.breaker), changed=changed)
+    retry = upstream.retry
     policy = RetryPolicy(
         most_tries=retry.max_tries,
         first_wait_s=retry.base_delay_s,
         longest_wait_s=retry.max_delay_s,
     )
-    return {"anthropic": RetryingProvider(anthropic_of(config, environ), policy)}
+    budget = RetryBudget(retry.budget_reserve, retry.budget_ratio)
+    return RetryingProvider(provider, policy, budget=budget)
+
+
+def breaker_policy(settings: BreakerSettings) -> BreakerPolicy:
+    """Translate the configuration's words into the breakers'."""
+    return BreakerPolicy(
+        least_failures=settings.min_failures,
+        share=settings.failure_share,
+        window_s=settings.window_s,
+        open_s=settings.open_s,
+        longest_open_s=settings.max_open_s,
+    )
 
 
 async def list_models(config: Config, environ: Mapping[str, str]) -> tuple[ModelFacts, ...]:

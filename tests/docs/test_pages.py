@@ -26,7 +26,7 @@ COMMANDS = sorted(CLICK.commands)
 
 SHELL = [*blocks("sh"), *blocks("bash")]
 PYTHON = blocks("python", "README.md", "client/python/README.md")
-TOML = blocks("toml", "docs/guides/configuration.md")
+TOML = blocks("toml", "docs/guides/configuration.md", "docs/guides/reliability.md")
 
 ELSEWHERE = {
     ("docs/guides/simulator.md", "python"): "tests/docs/test_simulator_guide.py",
@@ -83,7 +83,7 @@ def test_examples_of_docstrings_run_against_a_real_server(
 
 
 @pytest.mark.parametrize("block", TOML, ids=str)
-def test_toml_of_the_configuration_guide_loads(block: Block, tmp_path: Path) -> None:
+def test_toml_of_the_guides_loads(block: Block, tmp_path: Path) -> None:
     tomllib.loads(block.code)
     file = tmp_path / "tierwise.toml"
     file.write_text(block.code)

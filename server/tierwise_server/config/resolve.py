@@ -37,9 +37,7 @@ _EVIDENCE_SHOWN: Final = {field.name for field in dataclasses.fields(Evidence)}
 PROFILE: Final[Loc] = ("profile",)
 """The place of everything that the file does not set."""
 
-_Settings = TypeVar(
-    "_Settings", TierSettings, ModelSettings, EscalationSettings, RoutingSettings
-)
+_Settings = TypeVar("_Settings", TierSettings, ModelSettings, EscalationSettings, RoutingSettings)
 
 
 @dataclass(frozen=True, slots=True)

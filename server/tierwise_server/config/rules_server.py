@@ -77,12 +77,17 @@ def key_file_can_be_read(ctx: Context) -> Iterator[Finding]:
 
 
 def delays_are_in_order(ctx: Context) -> Iterator[Finding]:
-    """A retry's longest pause is not shorter than its first."""
-    retry = ctx.config.upstream.retry
+    """The longest pause between tries, and the longest time of a breaker, are not shorter than the first."""
+    retry, breaker = ctx.config.upstream.retry, ctx.config.upstream.breaker
     if ctx.intact(("upstream", "retry")) and retry.base_delay_s > retry.max_delay_s:
         yield Finding(
             ("upstream", "retry", "base_delay_s"),
             f"is {retry.base_delay_s:g}, more than max_delay_s {retry.max_delay_s:g}",
+        )
+    if ctx.intact(("upstream", "breaker")) and breaker.open_s > breaker.max_open_s:
+        yield Finding(
+            ("upstream", "breaker", "open_s"),
+            f"is {breaker.open_s:g}, more than max_open_s {breaker.max_open_s:g}",
         )
 
 

@@ -141,6 +141,7 @@ class ServerSettings(Section):
         drain_delay_s: at shutdown, how long to report NOT_SERVING before new connections are refused.
         drain_grace_s: at shutdown, how long running requests may take to finish.
         max_request_s: a request is ended after this long, whatever deadline its caller set.
+        max_concurrent_requests: tasks that run at once; one more is turned away at once, as UNAVAILABLE.
         heartbeat_s: a stream that has been silent this long sends a heartbeat.
     """
 
@@ -160,6 +161,7 @@ class ServerSettings(Section):
     drain_delay_s: Pause = 2.0
     drain_grace_s: Pause = 30.0
     max_request_s: Seconds = 600.0
+    max_concurrent_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     heartbeat_s: Seconds = 10.0
 
     @property
@@ -190,14 +192,38 @@ class RetrySettings(Section):
     """Repeating a call whose answer has not begun.
 
     Attributes:
-        max_tries: how often one call is sent at most, the first time included.
+        max_tries: how often one call is sent at most, the first time included; a request's calls share the retries.
         base_delay_s: the longest pause before the second try; it doubles with every further one.
         max_delay_s: the longest pause of all.
+        budget_ratio: how many retries all calls together may have, per call, on top of the reserve.
+        budget_reserve: retries that may be made at once before that.
     """
 
     max_tries: Annotated[int, Field(ge=1, le=10)] = 3
     base_delay_s: Seconds = 0.5
     max_delay_s: Seconds = 8.0
+    budget_ratio: Annotated[float, Field(ge=0, le=10)] = 0.1
+    budget_reserve: Annotated[int, Field(ge=0, le=1_000_000)] = 100
+
+
+class BreakerSettings(Section):
+    """Leaving a model alone that fails too often. Each model has a breaker of its own.
+
+    Attributes:
+        enabled: whether there are breakers.
+        min_failures: a breaker opens after so many failures at least.
+        failure_share: and when they are at least this share of the model's calls.
+        window_s: how long a call counts.
+        open_s: how long a breaker is open at first, on average, before one call probes the model.
+        max_open_s: it doubles with every failed probe, up to this.
+    """
+
+    enabled: bool = True
+    min_failures: Annotated[int, Field(ge=1, le=1000)] = 10
+    failure_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    window_s: Seconds = 30.0
+    open_s: Seconds = 5.0
+    max_open_s: Seconds = 60.0
 
 
 class UpstreamSettings(Section):
@@ -209,8 +235,11 @@ class UpstreamSettings(Section):
         first_event_timeout_s: from sending a call to the first sign that the answer has begun.
         idle_timeout_s: without a single byte.
         progress_timeout_s: without any content, though the connection shows signs of life.
-        max_connections: connections at once to each provider.
+        max_connections: connections, and so calls, at once to each provider.
+        max_queue: calls that wait for one; one more is turned away at once.
+        queue_timeout_s: a call that has waited this long for one is turned away; one that would have to, at once.
         retry: repeating calls that failed before their answer began.
+        breaker: leaving a model alone that fails too often.
     """
 
     anthropic: AnthropicSettings = AnthropicSettings()
@@ -219,7 +248,10 @@ class UpstreamSettings(Section):
     idle_timeout_s: Seconds = 30.0
     progress_timeout_s: Seconds = 300.0
     max_connections: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    max_queue: Annotated[int, Field(ge=0, le=1_000_000)] = 1000
+    queue_timeout_s: Seconds = 5.0
     retry: RetrySettings = RetrySettings()
+    breaker: BreakerSettings = BreakerSettings()
 
 
 class CheckSettings(Section):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import grpc
 
 from tierwise.v1 import router_pb2
 from tierwise_server.core.account import RequestFailed
+from tierwise_server.rpc.admission import Admission
 from tierwise_server.rpc.requests import generate_task, route_task
 from tierwise_server.rpc.responses import route_message
 from tierwise_server.rpc.writer import EventWriter
@@ -28,6 +29,7 @@ class RouterService:
     engine: Engine
     heartbeat_s: float = 10.0
     stall_s: float = 30.0
+    admission: Admission = field(default_factory=Admission)
 
     def handler(self, guard: Guard) -> grpc.GenericRpcHandler:
         """Make the handler to register with a server; every method goes through `guard`."""
@@ -46,7 +48,11 @@ class RouterService:
         return route_message(plan, estimates, self.engine.prices.version)
 
     async def generate(self, request: router_pb2.GenerateRequest, rpc: Rpc) -> None:
-        """Run a task, writing its events."""
+        """Run a task, writing its events, if there is a place for it."""
+        with self.admission.place():
+            await self._generate(request, rpc)
+
+    async def _generate(self, request: router_pb2.GenerateRequest, rpc: Rpc) -> None:
         task = generate_task(request)
         rpc.request_id = task.request_id
         rpc.facts.update(request_id=task.request_id, task_type=task.task_type)

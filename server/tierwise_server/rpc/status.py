@@ -9,6 +9,8 @@ third and text up to threefold, may replace the status on the way (measured: grp
 
 from __future__ import annotations
 
+import math
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from google.protobuf.duration_pb2 import Duration
@@ -78,11 +80,22 @@ def status_of(error: RequestError, request_id: str) -> status_pb2.Status:
 
 
 def trailers_of(status: status_pb2.Status, request_id: str) -> tuple[tuple[str, str | bytes], ...]:
-    """Make the trailing metadata that carries a status's details."""
-    packed: tuple[tuple[str, str | bytes], ...] = (
-        ("grpc-status-details-bin", status.SerializeToString()),
-    )
-    return (*packed, ("x-request-id", request_id)) if request_id else packed
+    """Make the trailing metadata that carries a status's details.
+
+    Where the caller is told when to come back, gRPC's own retries are told the same (`grpc-retry-pushback-ms`, gRPC
+    proposal A6), so that no policy comes back earlier.
+    """
+    trailers: list[tuple[str, str | bytes]] = [
+        ("grpc-status-details-bin", status.SerializeToString())
+    ]
+    if request_id:
+        trailers.append(("x-request-id", request_id))
+    info = error_details_pb2.RetryInfo()
+    for detail in status.details:
+        if detail.Unpack(info):
+            wait_ms = math.ceil(info.retry_delay.ToTimedelta() / timedelta(milliseconds=1))
+            trailers.append(("grpc-retry-pushback-ms", str(wait_ms)))
+    return tuple(trailers)
 
 
 def _add(status: status_pb2.Status, detail: Message) -> bool:

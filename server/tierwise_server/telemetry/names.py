@@ -161,6 +161,7 @@ SUPERSEDED = _attribute("tierwise.superseded", "bool", "the attempt's text was w
 COST_NANO_USD = _attribute("tierwise.cost.nano_usd", "int", "this call; absent without a price")
 COST_USD = _attribute("tierwise.cost.usd", "double", "the same in USD")
 PRICE_BOOK = _attribute("tierwise.cost.price_book", "string", "version of the price book")
+BREAKER_STATE = _attribute("tierwise.breaker.state", "string", "`closed`, `open` or `probing`")
 
 
 # --- spans and events ----------------------------------------------------------------------------
@@ -374,4 +375,26 @@ CONFIDENCE_SCORE = _metric(
     "Readable self-reports, 1 to 10.",
     (TASK_TYPE, TIER, CHECK_OUTCOME),
     tuple(float(score) for score in range(1, 11)),
+)
+BREAKER_CHANGES = _metric(
+    "tierwise.breaker.changes",
+    "counter",
+    "{change}",
+    "Times a model's circuit breaker came into a state.",
+    (REQUEST_MODEL, BREAKER_STATE),
+)
+SHED = _metric(
+    "tierwise.shed",
+    "counter",
+    "{request}",
+    "Turned away for want of room: calls to a provider, or, without one, whole requests.",
+    (PROVIDER,),
+)
+QUEUE_WAIT = _metric(
+    "tierwise.queue.wait",
+    "histogram",
+    "s",
+    "How long calls waited for a place at the provider.",
+    (PROVIDER,),
+    _OVERHEAD_S,
 )

@@ -25,6 +25,7 @@ from tierwise_server.telemetry import export, names, propagation
 from tierwise_server.telemetry.attributes import Attributes
 from tierwise_server.telemetry.logs import bind_trace
 from tierwise_server.telemetry.metrics import Metrics
+from tierwise_server.telemetry.overload import Overload
 from tierwise_server.telemetry.server_span import ServerSpan, Signals
 from tierwise_server.telemetry.settings import TelemetrySettings
 
@@ -67,6 +68,7 @@ class Telemetry:
             metrics = Metrics(meter_provider.get_meter(names.SCOPE, service_version, _SCHEMA_URL))
         endpoints = {name: _endpoint(url) for name, url in (upstreams or {}).items()}
         self._signals = Signals(tracer, metrics, endpoints)
+        self.overload = Overload(metrics)
 
     @property
     def tracer_provider(self) -> TracerProvider | None:

@@ -171,6 +171,18 @@ FAULTS = ROUTING | {
         "[upstream.retry]\nbase_delay_s = 9",
         "upstream.retry.base_delay_s: is 9, more than max_delay_s 8",
     ),
+    "breaker times out of order": (
+        "[upstream.breaker]\nopen_s = 61",
+        "upstream.breaker.open_s: is 61, more than max_open_s 60",
+    ),
+    "no share of failures": (
+        "[upstream.breaker]\nfailure_share = 0",
+        "upstream.breaker.failure_share: must",
+    ),
+    "nobody at once": (
+        "[server]\nmax_concurrent_requests = 0",
+        "server.max_concurrent_requests: must be 1 or more",
+    ),
     "small messages": (
         "[server]\nmax_message_bytes = 10",
         "server.max_message_bytes: must be 65536",

@@ -125,3 +125,15 @@ def test_no_failure_is_too_long_to_arrive(
         status = status_of(failure, request_id)
         assert on_the_wire(status, request_id) < TRAILER_BYTES
         assert failure.message.encode("utf-8", "replace").startswith(status.message.encode())
+
+
+@pytest.mark.parametrize(
+    ("retry_after_s", "pushback"),
+    [(None, None), (0.0, "0"), (0.0001, "1"), (1.5, "1500"), (86_400.0, "86400000")],
+)
+def test_grpcs_own_retries_are_told_when_to_come_back(
+    retry_after_s: float | None, pushback: str | None
+) -> None:
+    error = RequestError(Reason.OVERLOADED, "busy", retry_after_s=retry_after_s)
+    trailers = dict(trailers_of(status_of(error, "r-1"), "r-1"))
+    assert trailers.get("grpc-retry-pushback-ms") == pushback

@@ -24,7 +24,7 @@ from tierwise_server.core.cascade import CheckOutcome
 from tierwise_server.core.model import CallKind, Usage
 from tierwise_server.core.table import Rule
 from tierwise_server.errors import Reason
-from tierwise_server.telemetry import names
+from tierwise_server.telemetry import Telemetry, names
 from tierwise_server.telemetry.metrics import overhead_s
 
 DRAFT_USD = 0.000164
@@ -164,8 +164,32 @@ def test_every_label_is_in_the_table(recording: Recording) -> None:
     for events in (escalated(), accepted(), failed(), cancelled()):
         recording.play(events, status="UNAVAILABLE")
     recording.play(rare.finish())
+    overload = recording.telemetry.overload
+    overload.breaker_changed("claude-sonnet-4-6", "open")
+    overload.call_waited("anthropic", 0.5)
+    overload.call_shed("anthropic")
     found = recording.metrics()
     for name, points in found.items():
         for labels, _ in points:
             assert set(labels) <= set(names.METRICS[name].keys), name
     assert set(found) == set(names.METRICS)
+
+
+def test_what_is_turned_away_is_counted_apart_for_requests_and_calls(recording: Recording) -> None:
+    overload = recording.telemetry.overload
+    overload.request_shed()
+    overload.call_shed("anthropic")
+    overload.call_shed("anthropic")
+    points = recording.metrics()["tierwise.shed"]
+    assert {point.get(names.PROVIDER): count for point, count in points} == {
+        None: 1,
+        "anthropic": 2,
+    }
+
+
+def test_overload_without_metrics_is_told_to_nobody() -> None:
+    overload = Telemetry.off().overload
+    overload.request_shed()
+    overload.call_shed("anthropic")
+    overload.call_waited("anthropic", 1.0)
+    overload.breaker_changed("claude-sonnet-4-6", "open")

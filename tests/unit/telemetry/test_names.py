@@ -58,7 +58,7 @@ def test_every_row_of_the_table_is_used() -> None:
     spans = recorded().spans()
     seen = {key_in_table(key) for span in spans for key in span.attributes or {}}
     seen |= {key for span in spans for event in span.events for key in event.attributes or {}}
-    only_metrics = {names.MODALITY}
+    only_metrics = {names.MODALITY, names.BREAKER_STATE}
     special = {names.ADJUSTMENTS, names.IGNORED, names.REASONING_LEVEL}
     assert seen == set(names.ATTRIBUTES) - only_metrics - special
 
