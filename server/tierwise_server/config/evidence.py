@@ -5,6 +5,7 @@ It is no signature: it shows that a row was changed by hand, not that somebody m
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterator
@@ -20,7 +21,12 @@ _DIGITS: Final = 16
 def row_hash(row: RowSettings) -> str:
     """Fingerprint a row with its evidence, whatever `row_hash` the evidence carries now."""
     content = row.model_dump(mode="json", exclude_none=True)
-    content.get("evidence", {}).pop("row_hash", None)
+    if row.evidence is not None:
+        evidence = content["evidence"]
+        evidence.pop("row_hash", None)
+        for name in ("measured_at", "expires_at"):
+            moment: dt.datetime = getattr(row.evidence, name)
+            evidence[name] = moment.astimezone(dt.UTC).isoformat()
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 

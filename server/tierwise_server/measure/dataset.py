@@ -91,7 +91,7 @@ class SampleTask(_Strict):
 
     def line(self) -> str:
         """The task as one line of JSON, the same whatever line it was read from."""
-        content = self.model_dump(mode="json", exclude_defaults=True)
+        content = self.model_dump(mode="json", exclude_defaults=True, by_alias=True)
         return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

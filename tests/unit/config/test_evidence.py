@@ -87,6 +87,10 @@ def test_spacing_order_and_comments_do_not_break_the_seal() -> None:
     assert faults(toml) == []
 
 
+def test_another_offset_for_the_same_moment_does_not_break_the_seal() -> None:
+    assert faults(sealed().replace("2026-11-01T00:00:00Z", "2026-11-01T02:00:00+02:00")) == []
+
+
 def test_a_row_measured_on_another_model_is_refused() -> None:
     toml = ROW + 'models = { efficient = "claude-haiku-5-5" }\n'
     (fault,) = faults(toml)

@@ -1,0 +1,201 @@
+"""The same run through batches: the same results at half the price, and no batch handed in twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import measuring
+from tierwise_server import app
+from tierwise_server.config.resolve import core_model
+from tierwise_server.errors import Reason, UpstreamError
+from tierwise_server.measure.batch import BatchSession
+from tierwise_server.measure.collect import Measurement, collect
+from tierwise_server.measure.run import Halt, RunOptions
+from tierwise_server.measure.session import Ended, Session
+from tierwise_server.providers.batches import BatchAnswer, BatchCall, Batches, BatchStatus
+from tierwise_server.simulator import Simulator
+
+EACH = 5
+CALLS = 3 * EACH * 5
+JUDGEMENTS = 3 * EACH * 4
+
+
+class DiesAfterHandingIn:
+    """Batches whose first hand-in arrives, but whose reply never does."""
+
+    def __init__(self, inner: Batches) -> None:
+        self._inner = inner
+        self.handed_in = 0
+
+    async def submit(self, calls: Sequence[BatchCall]) -> BatchStatus:
+        status = await self._inner.submit(calls)
+        self.handed_in += 1
+        if self.handed_in == 1:
+            raise UpstreamError(Reason.UPSTREAM_UNAVAILABLE, "the connection was lost")
+        return status
+
+    async def status(self, batch_id: str) -> BatchStatus:
+        return await self._inner.status(batch_id)
+
+    def recent(self) -> AsyncIterator[BatchStatus]:
+        return self._inner.recent()
+
+    def results(self, batch_id: str) -> AsyncIterator[tuple[str, BatchAnswer | UpstreamError]]:
+        return self._inner.results(batch_id)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+async def run(
+    path: Path,
+    simulator: Simulator,
+    *,
+    checked: bool = True,
+    batches: Batches | None = None,
+    stop_at_poll: int | None = None,
+    options: RunOptions | None = None,
+) -> tuple[Ended, Measurement]:
+    config = measuring.config_for(simulator)
+    judge = None if checked else core_model(config.resolved.models[measuring.JUDGE].settings)
+    stop = asyncio.Event()
+    polls = 0
+
+    async def no_wait(seconds: float) -> None:
+        nonlocal polls
+        assert seconds > 0
+        polls += 1
+        if polls == stop_at_poll:
+            stop.set()
+        await asyncio.sleep(0.01)
+
+    async with measuring.engine_for(config) as engine:
+        folder = measuring.a_folder(
+            path, engine, measuring.sample(EACH, checked=checked), batched=True
+        )
+        session = BatchSession(
+            folder,
+            engine,
+            options or RunOptions(),
+            judge,
+            stop=stop,
+            batches=batches or batches_of(simulator),
+            sleep=no_wait,
+        )
+        try:
+            ended = await session.run()
+        finally:
+            assert session.batches is not None
+            await session.batches.aclose()
+    return ended, collect(folder)
+
+
+def batches_of(simulator: Simulator) -> Batches:
+    return app.batches_of(measuring.config_for(simulator), {"ANTHROPIC_API_KEY": "any"})
+
+
+async def streamed(path: Path, simulator: Simulator) -> Measurement:
+    async with measuring.engine_for(measuring.config_for(simulator)) as engine:
+        folder = measuring.a_folder(path, engine, measuring.sample(EACH))
+        await Session(folder, engine).run()
+    return collect(folder)
+
+
+def batched_calls(simulator: Simulator) -> int:
+    return sum(entry.method == "BATCH" for entry in simulator.journal)
+
+
+async def test_batches_give_the_results_of_streams_at_half_the_price(tmp_path: Path) -> None:
+    async with Simulator(measuring.script(batch_s=0.03)) as simulator:
+        whole = await streamed(tmp_path / "streamed", simulator)
+        ended, measurement = await run(tmp_path / "batched", simulator)
+        assert batched_calls(simulator) == CALLS
+    assert ended.halt is Halt.DONE
+    for one, other in zip(measurement.samples, whole.samples, strict=True):
+        np.testing.assert_array_equal(one.raw.quality, other.raw.quality)
+        np.testing.assert_array_equal(one.raw.confidence, other.raw.confidence)
+        # What serving would cost is the same; only what was paid is half.
+        np.testing.assert_array_equal(one.raw.cost_nano_usd, other.raw.cost_nano_usd)
+        assert one.raw.latency_s is None
+    assert measurement.state.paid_nano_usd == pytest.approx(
+        whole.state.paid_nano_usd / 2, abs=CALLS
+    )
+
+
+async def test_a_judge_is_asked_in_a_batch_of_its_own(tmp_path: Path) -> None:
+    async with Simulator(measuring.script()) as simulator:
+        ended, measurement = await run(tmp_path / "run", simulator, checked=False)
+        assert batched_calls(simulator) == CALLS + JUDGEMENTS
+    assert ended.judgements == JUDGEMENTS
+    assert all(sample.left_out == 0 for sample in measurement.samples)
+
+
+async def test_a_batch_whose_reply_was_lost_is_found_and_not_handed_in_again(
+    tmp_path: Path,
+) -> None:
+    async with Simulator(measuring.script()) as simulator:
+        with pytest.raises(UpstreamError):
+            await run(
+                tmp_path / "run", simulator, batches=DiesAfterHandingIn(batches_of(simulator))
+            )
+        ended, measurement = await run(tmp_path / "run", simulator)
+        assert batched_calls(simulator) == CALLS
+        posts = sum(e.method == "POST" for e in simulator.journal)
+    assert posts == 2
+    assert ended.halt is Halt.DONE
+    assert all(sample.left_out == 0 for sample in measurement.samples)
+
+
+async def test_a_batch_that_never_arrived_is_handed_in_again(tmp_path: Path) -> None:
+    async with Simulator(measuring.script()) as simulator:
+        dead = app.batches_of(
+            measuring.config_for(simulator).model_copy(), {"ANTHROPIC_API_KEY": "any"}
+        )
+        await simulator.stop()
+        with pytest.raises(UpstreamError):
+            await run(tmp_path / "run", simulator, batches=dead)
+        await simulator.start()
+        ended, _ = await run(tmp_path / "run", simulator)
+        assert batched_calls(simulator) == CALLS
+    assert ended.standing.missing == 0
+
+
+async def test_a_run_that_is_stopped_while_it_waits_finds_its_batch_later(tmp_path: Path) -> None:
+    async with Simulator(measuring.script(batch_s=0.2)) as simulator:
+        ended, _ = await run(tmp_path / "run", simulator, stop_at_poll=2)
+        assert ended.halt is Halt.TOLD
+        assert ended.standing.done == 0
+        ended, _ = await run(tmp_path / "run", simulator)
+        paths = Counter(e.path for e in simulator.journal if e.method == "BATCH")
+    assert ended.halt is Halt.DONE
+    assert sorted(paths.values()) == [2 * 3 * EACH, 3 * 3 * EACH]
+
+
+async def test_a_request_that_the_batch_refuses_fails_alone(tmp_path: Path) -> None:
+    script = measuring.script()
+    refused = {"contains": "Task 1:", "model": "claude-opus-4-8"}
+    script["rules"] = [{**refused, "fault": {"kind": "status", "status": 529}}, *script["rules"]]
+    async with Simulator(script) as simulator:
+        ended, measurement = await run(tmp_path / "run", simulator)
+        assert ended.standing.failed == 3
+        assert [sample.left_out for sample in measurement.samples] == [1, 1, 1]
+        simulator.use(measuring.script())
+        ended, measurement = await run(tmp_path / "run", simulator)
+    assert ended.standing.failed == 0
+    assert [sample.left_out for sample in measurement.samples] == [0, 0, 0]
+
+
+async def test_the_cost_limit_holds_for_batches(tmp_path: Path) -> None:
+    limit = 420_000_000
+    async with Simulator(measuring.script()) as simulator:
+        options = RunOptions(most_nano_usd=limit)
+        ended, _ = await run(tmp_path / "run", simulator, options=options)
+        assert ended.halt is Halt.MONEY
+        assert 0 < ended.standing.spent_nano_usd <= limit
+        assert batched_calls(simulator) < CALLS
