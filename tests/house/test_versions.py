@@ -15,6 +15,10 @@ ELSEWHERE = {
     "client/go/version.go": r'^const Version = "(.*)"$',
     "client/go/go.mod": r"^\ttierwise\.dev/proto v(\S+)$",
     "tests/interop/drivers/go/go.mod": r"^\ttierwise\.dev/\w+ v(\S+)$",
+    "client/java/pom.xml": r"^    <version>(.*)</version>$",
+    "client/java/src/main/java/dev/tierwise/client/Client.java": r' VERSION = "(.*)";$',
+    "client/java/README.md": r"^    <version>(.*)</version>$",
+    "tests/interop/drivers/java/pom.xml": r"tierwise-\S+</artifactId>\n +<version>(.*)</version>$",
     "go.work": r"^\ttierwise\.dev/\w+ v(\S+) =>",
 }
 HEADING = re.compile(r"^## \[(\d+\.\d+\.\d+\S*)\] - (?:Unreleased|\d{4}-\d\d-\d\d)$", re.MULTILINE)

@@ -21,7 +21,6 @@ import io.grpc.stub.StreamObserver;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -36,20 +35,20 @@ public final class FakeServer implements AutoCloseable {
     private static final int LONGEST_END_S = 10;
 
     private final Server server;
+    private final String endpoint;
     private final List<ReceivedCall> calls = new ArrayList<>();
     private final Queue<List<Step>> scripts = new ArrayDeque<>();
     private final Queue<Object> replies = new ArrayDeque<>();
 
     private FakeServer(ServerCredentials credentials) throws IOException {
         server =
-                NettyServerBuilder.forAddress(
-                                new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
-                                credentials)
+                NettyServerBuilder.forAddress(new InetSocketAddress("127.0.0.1", 0), credentials)
                         .addService(new Handler())
                         .intercept(new Headers())
                         .maxInboundMessageSize(MAX_MESSAGE_BYTES)
                         .build()
                         .start();
+        endpoint = "127.0.0.1:" + server.getPort();
     }
 
     /** Starts a server on a loopback port that the system picks. */
@@ -68,7 +67,7 @@ public final class FakeServer implements AutoCloseable {
 
     /** Returns where it listens: "127.0.0.1:port". */
     public String endpoint() {
-        return "127.0.0.1:" + server.getPort();
+        return endpoint;
     }
 
     /** Plays these steps at the next call of Generate for which nothing is planned yet. */
@@ -104,7 +103,7 @@ public final class FakeServer implements AutoCloseable {
         return calls.get(count - 1);
     }
 
-    /** Ends everything at once, as a killed process would; returns when that is done. */
+    /** Ends everything at once, calls that run included; returns when that is done. */
     @Override
     public void close() {
         server.shutdownNow();
@@ -186,7 +185,7 @@ public final class FakeServer implements AutoCloseable {
         private static GenerateResponse message(Step step, long sequence) {
             return step instanceof Step.Raw raw
                     ? raw.message()
-                    : ((Step.Event) step).numbered(sequence);
+                    : ((Step.Event) step).message(sequence);
         }
 
         private static void await(CountDownLatch until, CountDownLatch left)

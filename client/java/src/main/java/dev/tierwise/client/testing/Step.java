@@ -45,7 +45,8 @@ public sealed interface Step permits Step.Event, Step.Raw, Step.Hold, FakeFailur
      * @param event one of the contract's
      */
     record Event(Message event) implements Step {
-        GenerateResponse numbered(long sequence) {
+        /** Returns the event with its number in the stream. */
+        public GenerateResponse message(long sequence) {
             GenerateResponse.Builder message = GenerateResponse.newBuilder().setSequence(sequence);
             for (FieldDescriptor kind : GenerateResponse.getDescriptor().getFields()) {
                 if (kind.getJavaType() == FieldDescriptor.JavaType.MESSAGE
