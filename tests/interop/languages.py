@@ -70,6 +70,23 @@ LANGUAGES: Final = (
         needs="go",
         comes_with="Go 1.26 or newer (Debian: golang-go)",
     ),
+    Language(
+        "java",
+        # One JVM plays all cases; it lives too short to be optimised.
+        run=(
+            "java",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
+            "-cp",
+            DRIVERS / "java" / "target" / "lib" / "*",
+            "dev.tierwise.interop.Driver",
+        ),
+        build=(
+            ("mvn", "-q", "-B", "-pl", "tests/interop/drivers/java", "-am", "-Dmaven.test.skip", "package"),
+        ),
+        needs="mvn",
+        comes_with="Maven 3.8 or newer and Java 17 (Debian: maven, openjdk-17-jdk-headless)",
+    ),
 )
 
 REQUIRED: Final = os.environ.get("CI") == "true"
