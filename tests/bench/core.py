@@ -3,6 +3,9 @@
 Beside the server run (a) a bare grpc.aio echo of the same messages and (b) the Anthropic SDK alone on the same
 simulated stream. The measured process has one core; load and upstream have the other. Every round measures all of
 them once, so that a machine that drifts, drifts for all.
+
+Two more tell what the ratios are made of: a relay, which is (a) and (b) in one process with nothing between them, and
+the server again while it exports every span.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ CONCURRENCIES = (1, 16, 64)
 ANSWERS = 300
 ROUTES = 3000
 ROUTES_AT_ONCE = 32
+ALSO_AT = 16
+"""The concurrency at which the relay and the traced server are measured."""
 
 
 @dataclass
@@ -80,17 +85,50 @@ def measure_sdk(figures: Figures, sdk: Running, concurrency: int) -> None:
     figures.add(f"sdk {concurrency} cpu ms", float(cpu_s) / ANSWERS * 1000)
 
 
-async def one_round(figures: Figures, tierwise: Running, echo: Running, sdk: Running) -> None:
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """What runs side by side; see the head of this file."""
+
+    tierwise: Running
+    traced: Running
+    echo: Running
+    relay: Running
+    sdk: Running
+
+
+async def start(stack: ExitStack) -> Programs:
+    """Start everything; it ends with the stack."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+
+    def measured(name: str, *arguments: str) -> Running:
+        return stack.enter_context(program(f"tests.bench.{name}", arguments, core=MEASURED_CORE))
+
+    upstream = stack.enter_context(program("tests.bench.run_upstream", core=OTHER_CORE)).address
+    collector = stack.enter_context(program("tests.bench.run_collector", core=OTHER_CORE)).address
+    tierwise = measured("run_tierwise", upstream)
+    canned = folder / "messages"
+    await capture(tierwise.address, canned)
+    return Programs(
+        tierwise,
+        traced=measured("run_tierwise", upstream, collector),
+        echo=measured("run_echo", str(canned)),
+        relay=measured("run_echo", str(canned), upstream),
+        sdk=measured("run_sdk", upstream),
+    )
+
+
+async def one_round(figures: Figures, programs: Programs) -> None:
     """Measure everything once."""
-    servers = (("tierwise", tierwise), ("echo", echo))
-    for name, server in servers:
+    servers = {"tierwise": programs.tierwise, "echo": programs.echo}
+    also = {"traced": programs.traced, "relay": programs.relay}
+    for name, server in {**servers, "traced": programs.traced}.items():
         load = partial(route_load, server.address, ROUTES, ROUTES_AT_ONCE)
         await measure(figures, f"{name} route", server, load)
     for concurrency in CONCURRENCIES:
-        for name, server in servers:
+        for name, server in {**servers, **(also if concurrency == ALSO_AT else {})}.items():
             load = partial(generate_load, server.address, ANSWERS, concurrency)
             await measure(figures, f"{name} {concurrency}", server, load)
-        measure_sdk(figures, sdk, concurrency)
+        measure_sdk(figures, programs.sdk, concurrency)
 
 
 def rows_of(figures: Figures) -> list[Row]:
@@ -112,6 +150,25 @@ def rows_of(figures: Figures) -> list[Row]:
         )
         for n in CONCURRENCIES
     ]
+    mine, relay = f"tierwise {ALSO_AT} cpu ms", f"relay {ALSO_AT} cpu ms"
+    traced = f"traced {ALSO_AT} cpu ms"
+    rows += [
+        row(
+            f"Generate, CPU per answer at {ALSO_AT}, beside both in one process",
+            figures.ratio(mine, relay),
+            "x",
+        ),
+        row(
+            f"Generate, CPU per answer at {ALSO_AT}, with spans exported, beside without",
+            figures.ratio(traced, mine),
+            "x",
+        ),
+        row(
+            "Route, CPU per call, with spans exported, beside without",
+            figures.ratio("traced route cpu ms", "tierwise route cpu ms"),
+            "x",
+        ),
+    ]
     for n in CONCURRENCIES:
         added = zip(
             figures.rounds[f"tierwise {n} first text ms"],
@@ -130,22 +187,11 @@ async def main() -> None:
     """Run the benchmark."""
     figures = Figures()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        upstream = stack.enter_context(program("tests.bench.run_upstream", core=OTHER_CORE))
-        arguments = [upstream.address]
-        tierwise = stack.enter_context(
-            program("tests.bench.run_tierwise", arguments, core=MEASURED_CORE)
-        )
-        canned = folder / "messages"
-        await capture(tierwise.address, canned)
-        echo = stack.enter_context(
-            program("tests.bench.run_echo", [str(canned)], core=MEASURED_CORE)
-        )
-        sdk = stack.enter_context(program("tests.bench.run_sdk", arguments, core=MEASURED_CORE))
-        await one_round(Figures(), tierwise, echo, sdk)
+        programs = await start(stack)
+        await one_round(Figures(), programs)
         for _ in range(ROUNDS):
-            await one_round(figures, tierwise, echo, sdk)
-        figures.add("tierwise memory", tierwise.rss_mb)
+            await one_round(figures, programs)
+        figures.add("tierwise memory", programs.tierwise.rss_mb)
     publish(rows_of(figures), "core.json")
 
 

@@ -16,6 +16,12 @@ from tests.bench.load import PROMPT
 from tests.bench.processes import pin
 
 
+def client_of(upstream: str) -> AsyncAnthropic:
+    """The SDK's client on its aiohttp transport."""
+    http = DefaultAioHttpClient()
+    return AsyncAnthropic(base_url=upstream, api_key="bench", max_retries=0, http_client=http)
+
+
 async def read_one(client: AsyncAnthropic) -> None:
     request = client.messages.with_streaming_response.create(
         model="claude-haiku-4-5-20251001",
@@ -41,10 +47,7 @@ async def read_many(client: AsyncAnthropic, count: int, concurrency: int) -> Non
 
 
 async def main(upstream: str) -> None:
-    http = DefaultAioHttpClient()
-    async with AsyncAnthropic(
-        base_url=upstream, api_key="bench", max_retries=0, http_client=http
-    ) as client:
+    async with client_of(upstream) as client:
         await read_many(client, 50, 8)
         sys.stdout.write("ready sdk\n")
         sys.stdout.flush()
