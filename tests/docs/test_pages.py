@@ -28,10 +28,13 @@ SHELL = [*blocks("sh"), *blocks("bash")]
 PYTHON = blocks("python", "README.md", "client/python/README.md")
 TOML = blocks("toml", "docs/guides/configuration.md", "docs/guides/reliability.md")
 
+JAVA_PAGES = "client/java/src/test/java/dev/tierwise/client/PagesTest.java"
 ELSEWHERE = {
     ("docs/guides/simulator.md", "python"): "tests/docs/test_simulator_guide.py",
     ("docs/guides/simulator.md", "toml"): "tests/docs/test_simulator_guide.py",
     ("client/go/README.md", "go"): "client/go/pages_test.go",
+    ("client/java/README.md", "java"): JAVA_PAGES,
+    ("client/java/README.md", "xml"): JAVA_PAGES,
 }
 """Blocks that another test runs."""
 ONLY_SHOWN = ("text",)

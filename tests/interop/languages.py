@@ -81,9 +81,7 @@ LANGUAGES: Final = (
             DRIVERS / "java" / "target" / "lib" / "*",
             "dev.tierwise.interop.Driver",
         ),
-        build=(
-            ("mvn", "-q", "-B", "-pl", "tests/interop/drivers/java", "-am", "-Dmaven.test.skip", "package"),
-        ),
+        build=(("mvn", "-q", "-B", "-Dmaven.test.skip", "package"),),
         needs="mvn",
         comes_with="Maven 3.8 or newer and Java 17 (Debian: maven, openjdk-17-jdk-headless)",
     ),

@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.regex.MatchResult;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -125,9 +126,19 @@ class PagesTest {
     }
 
     @Test
-    void versionIsTheManifests() {
-        assertTrue(
-                Pages.text(Path.of("pom.xml"))
-                        .contains("<version>" + Client.VERSION + "</version>"));
+    void dependencyThatThePageShowsIsThisClient() {
+        assertEquals(coordinates("pom.xml"), coordinates("README.md"));
+        assertEquals(Client.VERSION, coordinates("pom.xml").get(2));
+    }
+
+    /** Returns the first group, artifact and version that a file names. */
+    private static List<String> coordinates(String file) {
+        Matcher named =
+                Pattern.compile(
+                                "<groupId>(.*)</groupId>\\s*<artifactId>(.*)</artifactId>\\s*"
+                                        + "<version>(.*)</version>")
+                        .matcher(Pages.text(Path.of(file)));
+        assertTrue(named.find(), file);
+        return List.of(named.group(1), named.group(2), named.group(3));
     }
 }
