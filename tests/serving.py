@@ -147,15 +147,17 @@ async def serving(
     *,
     providers: Mapping[str, Provider] | None = None,
     options: tuple[tuple[str, int], ...] = (),
+    base_url: str = "",
 ) -> AsyncIterator[Served]:
     """Run a server.
 
-    `script` is the upstream's; `providers` take its place; `options` are the caller's channel options.
+    `script` is the upstream's; `providers` take its place; `options` are the caller's channel options; `base_url` is
+    where the server asks, if that is not the upstream itself.
     """
     spans = SpanCollector()
     telemetry = Telemetry.from_environment({}, service_version="test", collector=spans)
     async with Simulator(script) as simulator:
-        environ = variables(simulator.base_url)
+        environ = variables(base_url or simulator.base_url)
         settings = (config or configured())(environ)
         async with app.build(settings, environ, telemetry=telemetry, providers=providers) as built:
             try:
