@@ -71,6 +71,17 @@ LANGUAGES: Final = (
         comes_with="Go 1.26 or newer (Debian: golang-go)",
     ),
     Language(
+        "typescript",
+        run=("node", DRIVERS / "typescript" / "driver.js"),
+        build=(
+            ("tools/npm_install.sh", "client/typescript"),
+            ("npm", "--prefix", "client/typescript", "run", "build"),
+            ("tools/npm_install.sh", "tests/interop/drivers/typescript"),
+        ),
+        needs="npm",
+        comes_with="Node.js 20 or newer (Debian: nodejs, npm)",
+    ),
+    Language(
         "java",
         # One JVM plays all cases; it lives too short to be optimised.
         run=(
