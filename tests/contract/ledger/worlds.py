@@ -123,7 +123,7 @@ async def a_world(name: str, folder: Path, cluster: Callable[[], Cluster]) -> As
     elif name == "sqlite":
         world = SqlWorld(LedgerSettings(folder, wall_clock=clock), False, clock, lambda: None)
     else:
-        url = cluster().database()
+        url = cluster().space()
         settings = LedgerSettings(folder, url, wall_clock=clock)
         world = SqlWorld(settings, True, clock, lambda: _take_back_farewells(url))
     try:
