@@ -11,7 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
@@ -113,13 +113,20 @@ class RetryingProvider:
         asked = retries = 0
         left_s = call.time_left_s
         self._budget.call()
+        begun = False
         while True:
-            async with AsyncExitStack() as stack:
-                outcome = await self._try(stack, replace(call, time_left_s=left_s), asked)
-                if not isinstance(outcome, UpstreamError):
-                    yield outcome
+            one_try = replace(call, time_left_s=left_s) if retries else call
+            try:
+                async with self._inner.stream(one_try) as events:
+                    answer = _Answer(await anext(events), events, asked + 1)
+                    begun = True
+                    yield answer
                     return
-            asked = outcome.tries
+            except UpstreamError as error:
+                if begun:
+                    raise
+                outcome = error
+            outcome.tries = asked = asked + min(outcome.tries, 1)
             if call.time_left_s is not None:
                 left_s = call.time_left_s - (self._monotonic() - started_s)
             wait_s = self._wait_s(outcome, call.retries_used + retries, left_s)
@@ -133,17 +140,6 @@ class RetryingProvider:
     async def aclose(self) -> None:
         """Close the inner provider. See the port."""
         await self._inner.aclose()
-
-    async def _try(
-        self, stack: AsyncExitStack, call: ModelCall, asked: int
-    ) -> _Answer | UpstreamError:
-        """Ask once more than the `asked` times so far; the answer once it has begun, or the failure before that."""
-        try:
-            events = await stack.enter_async_context(self._inner.stream(call))
-            return _Answer(await anext(events), events, asked + 1)
-        except UpstreamError as error:
-            error.tries = asked + min(error.tries, 1)
-            return error
 
     def _wait_s(self, error: UpstreamError, retries: int, left_s: float | None) -> float | None:
         """How long to wait before the next try, after so many retries; None when there is none."""
