@@ -105,24 +105,28 @@ def _task_type(given: str, faults: list[Fault]) -> str:
 
 
 def _messages(given: Iterable[message_pb2.Message], faults: list[Fault]) -> tuple[Message, ...]:
-    return tuple(_message(index, message, faults) for index, message in enumerate(given))
+    messages: list[Message] = []
+    for message in given:
+        role = _ROLES.get(message.role)
+        # A block of another kind has no text either.
+        texts = tuple([block.text.text for block in message.content])
+        if role is None or not texts or any(map(_is_blank, texts)):
+            _find_faults(len(messages), message, faults)
+        messages.append(Message(role or Role.USER, texts))
+    return tuple(messages)
 
 
-def _message(index: int, given: message_pb2.Message, faults: list[Fault]) -> Message:
+def _find_faults(index: int, message: message_pb2.Message, faults: list[Fault]) -> None:
     where = f"messages[{index}]"
-    role = _ROLES.get(given.role)
-    if role is None:
+    if message.role not in _ROLES:
         faults.append(Fault(f"{where}.role", "must be ROLE_USER or ROLE_ASSISTANT"))
-    if not given.content:
+    if not message.content:
         faults.append(Fault(f"{where}.content", "must have at least one block"))
-    texts: list[str] = []
-    for place, block in enumerate(given.content):
+    for place, block in enumerate(message.content):
         if not block.HasField("text"):
             faults.append(Fault(f"{where}.content[{place}]", "is not a kind of block known here"))
         elif _is_blank(block.text.text):
             faults.append(Fault(f"{where}.content[{place}].text", "must not be blank"))
-        texts.append(block.text.text)
-    return Message(role or Role.USER, tuple(texts))
 
 
 def _check_turns(messages: tuple[Message, ...], faults: list[Fault]) -> None:
