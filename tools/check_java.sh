@@ -11,3 +11,6 @@ if ! tools/java_format.sh --check; then
     exit 1
 fi
 mvn --quiet --batch-mode package
+# The same classes on the newest Protobuf and gRPC, which a program may bring itself.
+mvn --quiet --batch-mode --file client/java/pom.xml --activate-profiles newest surefire:test \
+    -Dtest='ClientTest,GenerationStreamTest,StatusesTest,TlsTest'

@@ -43,3 +43,19 @@ def test_every_place_names_the_same_version() -> None:
 def test_every_language_names_the_same_version(name: str, pattern: str) -> None:
     named = re.findall(pattern, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
     assert set(named) == {pyproject()["project"]["version"]}
+
+
+def test_java_runs_on_what_its_generated_code_was_made_for() -> None:
+    files = ("tools/java/pom.xml", "client/java/pom.xml")
+    pins = [
+        # Of several the first: a profile of the client names newer ones.
+        [
+            re.search(rf"<{name}.version>(.*)</{name}.version>", text)
+            for name in ("protobuf", "grpc")
+        ]
+        for text in ((ROOT / file).read_text(encoding="utf-8") for file in files)
+    ]
+    made_for, ships = ([pin and pin[1] for pin in found] for found in pins)
+    assert made_for == ships
+    driver = (ROOT / "tests/interop/drivers/java/pom.xml").read_text(encoding="utf-8")
+    assert f"<version>{ships[0]}</version>" in driver

@@ -87,6 +87,11 @@ public final class Client implements AutoCloseable {
         return route(Prompt.of(), options);
     }
 
+    /** As {@link #route(Prompt, RouteOptions)}, of one message of the user's. */
+    public RouteResult route(String prompt, RouteOptions options) {
+        return route(Prompt.of(prompt), options);
+    }
+
     /**
      * Returns which tier a task would get, why, and what it would cost at each tier. It calls no
      * model and costs nothing; it is safe to repeat, and repeated by gRPC while the server is
