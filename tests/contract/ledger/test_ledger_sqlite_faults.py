@@ -26,7 +26,7 @@ from tierwise_server.ledger.entries import RowState
 from tierwise_server.ledger.opening import open_ledger, open_reader
 from tierwise_server.ledger.settings import LedgerSettings
 from tierwise_server.ledger.spend import SpendQuery
-from tierwise_server.ledger.sqlite import DATABASE_FILE
+from tierwise_server.ledger.sqlite import DATABASE_FILE, SqliteDatabase
 
 pytestmark = pytest.mark.fault
 
@@ -214,6 +214,18 @@ def nobody() -> Iterator[Path]:
             os.seteuid(0)
         folder.chmod(0o755)
         shutil.rmtree(folder)
+
+
+def test_every_commit_is_flushed_to_the_disk(tmp_path: Path) -> None:
+    store = SqliteDatabase(database(tmp_path), lambda: 0.0)
+    with closing(store.connect()) as connection:
+        settings = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "secure_delete")
+        ]
+    store.dispose()
+    full = 2
+    assert settings == ["wal", full, 1]
 
 
 async def test_a_folder_that_cannot_be_written_is_told_at_the_start() -> None:
