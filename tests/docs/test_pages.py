@@ -32,6 +32,7 @@ JAVA_PAGES = "client/java/src/test/java/dev/tierwise/client/PagesTest.java"
 ELSEWHERE = {
     ("docs/guides/simulator.md", "python"): "tests/docs/test_simulator_guide.py",
     ("docs/guides/simulator.md", "toml"): "tests/docs/test_simulator_guide.py",
+    ("docs/guides/measure.md", "jsonl"): "tests/docs/test_measure_guide.py",
     ("client/go/README.md", "go"): "client/go/pages_test.go",
     ("client/java/README.md", "java"): JAVA_PAGES,
     ("client/java/README.md", "xml"): JAVA_PAGES,

@@ -48,57 +48,68 @@ class Fallback(enum.StrEnum):
     CURRENT = "current"
 
 
+TasksFile = Annotated[
+    Path, typer.Argument(metavar="TASKS.jsonl", help="Your tasks, one JSON object a line.")
+]
+OutDir = Annotated[
+    Path | None,
+    typer.Option(metavar="RUN", help="The run's directory; measure-HASH by default."),
+]
+SampleSize = Annotated[
+    int | None, typer.Option(min=1, help="How many tasks to draw, spread over task types.")
+]
+Seed = Annotated[int, typer.Option(help="Which tasks are drawn.")]
+MaxCost = Annotated[
+    str | None, typer.Option(metavar="USD", help="The most that the whole run may cost.")
+]
+Concurrency = Annotated[
+    int, typer.Option(min=1, max=256, help="How many answers are asked for at a time.")
+]
+Batch = Annotated[
+    bool, typer.Option("--batch", help="Use the batches API: half the price, no latencies.")
+]
+Judging = Annotated[
+    bool, typer.Option("--judge/--no-judge", help="Let a model judge what no check decides.")
+]
+JudgeModel = Annotated[
+    str | None, typer.Option(metavar="ID", help="Which model; one that fills no tier if it can.")
+]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Also repeat failed calls that were billed.")
+]
+LostCalls = Annotated[
+    Lost, typer.Option(help="Calls under way when a run was killed: may have been billed.")
+]
+
+
 @measure.command()
 def run(
-    tasks: Annotated[
-        Path, typer.Argument(metavar="TASKS.jsonl", help="Your tasks, one JSON object a line.")
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="RUN", help="The run's directory; measure-HASH by default."),
-    ] = None,
-    sample: Annotated[
-        int | None, typer.Option(min=1, help="How many tasks to draw, spread over task types.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Which tasks are drawn.")] = 0,
-    max_cost: Annotated[
-        str | None, typer.Option(metavar="USD", help="The most that the whole run may cost.")
-    ] = None,
-    concurrency: Annotated[
-        int, typer.Option(min=1, max=256, help="How many answers are asked for at a time.")
-    ] = 8,
-    batch: Annotated[
-        bool, typer.Option("--batch", help="Use the batches API: half the price, no latencies.")
-    ] = False,
-    judge: Annotated[
-        bool, typer.Option("--judge/--no-judge", help="Let a model judge what no check decides.")
-    ] = True,
-    judge_model: Annotated[
-        str | None,
-        typer.Option(metavar="ID", help="Which model; one that fills no tier if it can."),
-    ] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Also repeat failed calls that were billed.")
-    ] = False,
-    lost: Annotated[
-        Lost, typer.Option(help="Calls under way when a run was killed: may have been billed.")
-    ] = Lost.REPEAT,
+    tasks: TasksFile,
+    out: OutDir = None,
+    sample: SampleSize = None,
+    seed: Seed = 0,
+    max_cost: MaxCost = None,
+    concurrency: Concurrency = 8,
+    batch: Batch = False,
+    judge: Judging = True,
+    judge_model: JudgeModel = None,
+    retry_failed: RetryFailed = False,
+    lost: LostCalls = Lost.REPEAT,
     config_file: ConfigFile = None,
 ) -> None:
     """Run a sample on every tier and judge the answers. Spends money; the same command again resumes.
 
-    Ctrl-C ends it cleanly; after that, or after a crash, nothing that was paid for is asked again.
+    Ctrl-C ends it cleanly; after that, or after a crash, nothing that was answered is asked again.
     """
     _require()
     from tierwise_server.cli.measuring_run import RunArguments, run_sample
 
-    limit = None if max_cost is None else _nano_usd(max_cost)
     arguments = RunArguments(
         tasks=tasks,
         out=out,
         sample=sample,
         seed=seed,
-        most_nano_usd=limit,
+        most_nano_usd=None if max_cost is None else _nano_usd(max_cost),
         concurrency=concurrency,
         batch=batch,
         judge=judge,

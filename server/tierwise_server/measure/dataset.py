@@ -189,9 +189,10 @@ def _shares(counts: dict[str, int], size: int) -> dict[str, int]:
     exact = {name: size * count / total for name, count in counts.items()}
     floor = 1 if size >= len(counts) else 0
     shares = {name: max(floor, int(share)) for name, share in exact.items()}
-    # Rare types lifted to one may overdraw; the largest types give it back.
+    # Rare types lifted to one may overdraw; types that have more give it back.
     while sum(shares.values()) > size:
-        shares[max(shares, key=lambda name: shares[name] - exact[name])] -= 1
+        rich = [name for name in shares if shares[name] > floor]
+        shares[max(rich, key=lambda name: shares[name] - exact[name])] -= 1
     by_remainder = sorted(counts, key=lambda name: exact[name] - int(exact[name]), reverse=True)
     for name in by_remainder * 2:
         if sum(shares.values()) == size:

@@ -50,14 +50,15 @@ def write(analysis: Analysis, folder: Path) -> Path:
         OSError: it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = dict(figures(analysis))
-    for name, figure in pictures.items():
-        for form in ("svg", "png"):
-            (folder / f"{name}.{form}").write_bytes(plots.render(figure, form))
+    drawings = {}
+    for name, figure in figures(analysis):
+        drawings[name] = plots.render(figure, "svg")
+        (folder / f"{name}.svg").write_bytes(drawings[name])
+        (folder / f"{name}.png").write_bytes(plots.render(figure, "png"))
     (folder / "report.json").write_text(as_json(analysis), encoding="utf-8")
     (folder / "report.csv").write_text(as_csv(analysis), encoding="utf-8")
     page = folder / "report.html"
-    page.write_text(as_html(analysis, pictures), encoding="utf-8")
+    page.write_text(as_html(analysis, drawings), encoding="utf-8")
     return page
 
 
@@ -73,9 +74,9 @@ def figures(analysis: Analysis) -> Iterator[tuple[str, Figure]]:
         yield _file_name("reliability", signal.tier, used), plots.reliability(signal)
 
 
-def as_html(analysis: Analysis, pictures: Mapping[str, Figure]) -> str:
-    """The page; it needs no other file and no network."""
-    images = {name: _data_url(figure) for name, figure in pictures.items()}
+def as_html(analysis: Analysis, drawings: Mapping[str, bytes]) -> str:
+    """The page, with SVG drawings by name; it needs no other file and no network."""
+    images = {name: _data_url(drawing) for name, drawing in drawings.items()}
     used: set[str] = set()
     overall = () if analysis.overall is None else (analysis.overall,)
     names = {
@@ -200,8 +201,8 @@ def _plain(value: Any) -> Any:
             return value
 
 
-def _data_url(figure: Figure) -> str:
-    encoded = base64.b64encode(plots.render(figure, "svg")).decode("ascii")
+def _data_url(drawing: bytes) -> str:
+    encoded = base64.b64encode(drawing).decode("ascii")
     return f"data:image/svg+xml;base64,{encoded}"
 
 
