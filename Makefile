@@ -153,5 +153,5 @@ client-alone: setup ## Use the client from a wheel without extras, on its oldest
 
 .PHONY: clean
 clean: ## Remove virtualenvs, caches and what builds wrote
-	rm -rf $(VENV) $(CODEGEN) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) $(CODEGEN) build dist client/java/target tests/interop/drivers/java/target .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
 	find client server tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
