@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from tierwise_server.measure.certification import Tolerance
 from tierwise_server.measure.collect import Measurement, collect
 from tierwise_server.measure.outcomes import Candidate, play
 from tierwise_server.measure.replay import replay, replay_task
-from tierwise_server.measure.run import Halt, RunOptions
+from tierwise_server.measure.run import Halt, RunOptions, Unpriced
 from tierwise_server.measure.runfolder import RunFolder, RunMismatch
 from tierwise_server.measure.session import Ended, Session
 from tierwise_server.measure.state import answer_key
@@ -255,3 +256,15 @@ async def test_an_opened_run_is_the_run_that_was_made(tmp_path: Path) -> None:
     assert opened.settings == measurement.settings
     assert opened.tasks == measurement.folder.tasks
     assert CHECK_MARK not in (tmp_path / "run" / "journal.jsonl").read_text(encoding="utf-8")
+
+
+async def test_a_model_without_a_price_is_not_measured(tmp_path: Path) -> None:
+    async with Simulator(measuring.script()) as simulator:
+        config = measuring.config_for(simulator)
+        async with measuring.engine_for(config) as engine:
+            models = {k: v for k, v in engine.prices.models.items() if k != "claude-sonnet-4-6"}
+            engine = replace(engine, prices=replace(engine.prices, models=models))
+            folder = measuring.a_folder(tmp_path / "run", engine, measuring.sample(1))
+            with pytest.raises(Unpriced, match="claude-sonnet-4-6"):
+                await Session(folder, engine).run()
+        assert len(simulator.journal) == 0

@@ -18,7 +18,8 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from tierwise_server.core.model import CallKind, Model, Tier
+from tierwise_server.core.estimate import prompt_tokens, text_tokens
+from tierwise_server.core.model import CallKind, Model, Tier, Usage
 from tierwise_server.errors import Reason, UpstreamError
 from tierwise_server.measure.judge import Judge, judge_jobs
 from tierwise_server.measure.probing import Probe, units_of
@@ -186,6 +187,7 @@ class BatchSession(Session):
             "name": name,
             "calls": [one.key for one in chosen],
             "models": [one.tier.model.id for one in chosen],
+            "input_tokens": [prompt_tokens(one.call.prompt, one.call.model) for one in chosen],
             "intended_at_s": self.wall_clock(),
         }
         await recorder.note(entry)
@@ -231,9 +233,9 @@ class BatchSession(Session):
             place = custom_id.removeprefix(f"{name}-")
             if not place.isdecimal() or int(place) >= len(entry["calls"]):
                 continue
-            key, model = entry["calls"][int(place)], entry["models"][int(place)]
-            if recorder.state.outcome(key) is None or recorder.again(key):
-                await recorder.note(_result_entry(key, model, result, recorder))
+            sent = _Sent(*(entry[name][int(place)] for name in ("calls", "models", "input_tokens")))
+            if recorder.state.outcome(sent.key) is None or recorder.again(sent.key):
+                await recorder.note(_result_entry(sent, result, recorder))
         await recorder.note({"kind": "batch", "name": name, "read": True})
         return True
 
@@ -262,35 +264,34 @@ def halved(nano_usd: int) -> int:
     return -(-nano_usd // 2)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What is remembered of a call that was handed in."""
+
+    key: str
+    model: str
+    input_tokens: int
+
+
 def _result_entry(
-    key: str, model: str, result: BatchAnswer | UpstreamError, recorder: Recorder
+    sent: _Sent, result: BatchAnswer | UpstreamError, recorder: Recorder
 ) -> Mapping[str, Any]:
+    entry = {"call": sent.key, "model": sent.model, "duration_s": 0.0, "tries": 1}
     if isinstance(result, UpstreamError):
-        return {
-            "kind": "failed",
-            "call": key,
-            "model": model,
-            "usage": None,
-            "cost_nano_usd": 0,
-            "paid_nano_usd": 0,
-            "estimated": False,
-            "duration_s": 0.0,
-            "tries": 1,
-            "reason": result.reason.name,
-            "message": result.message,
-        }
-    cost = None if result.usage is None else recorder.book.cost(model, result.usage)
+        nothing = {"usage": None, "cost_nano_usd": 0, "paid_nano_usd": 0, "estimated": False}
+        failure = {"kind": "failed", "reason": result.reason.name, "message": result.message}
+        return entry | failure | nothing
+    usage = result.usage or Usage(
+        input_tokens=sent.input_tokens, output_tokens=round(text_tokens(result.text)) + 1
+    )
+    cost = recorder.book.cost(sent.model, usage)
     nano_usd = 0 if cost is None else cost.total_nano_usd
-    return {
+    return entry | {
         "kind": "answered",
-        "call": key,
-        "model": model,
-        "usage": None if result.usage is None else asdict(result.usage),
+        "usage": asdict(usage),
+        "estimated": result.usage is None,
         "cost_nano_usd": nano_usd,
         "paid_nano_usd": halved(nano_usd),
-        "estimated": False,
-        "duration_s": 0.0,
-        "tries": 1,
         "text": result.text,
         "response_id": result.response_id,
         "finish_reason": result.finish_reason.name,

@@ -119,12 +119,9 @@ class JudgeJob:
     call: ModelCall
 
     @property
-    def worst_nano_usd(self) -> int | None:
+    def worst_nano_usd(self) -> int:
         """See Job."""
-        book = self.judge.recorder.book
-        if book.rates(self.judge.model.id, 0) is None:
-            return None
-        return worst_nano_usd(book, self.judge.tier, self.call)
+        return worst_nano_usd(self.judge.recorder.book, self.judge.tier, self.call)
 
     @property
     def done(self) -> bool:

@@ -66,8 +66,8 @@ def probing_table(tier: Tier, *, checked: bool) -> RoutingTable:
     return RoutingTable(f"measure:{tier.name}", tiers, {}, policy, policy)
 
 
-def worst_nano_usd(book: PriceBook, unit: Unit) -> int | None:
-    """What the unit may cost at most, check included; None when its model has no price."""
+def worst_nano_usd(book: PriceBook, unit: Unit) -> int:
+    """What the unit may cost at most, check included; 0 for what has no price."""
     task, tier = unit.sample.task(), unit.tier
     tokens, limit = prompt_tokens(task.prompt, tier.model), output_limit(tier, task)
     answer = worst_case_nano_usd(
@@ -79,9 +79,8 @@ def worst_nano_usd(book: PriceBook, unit: Unit) -> int | None:
         input_tokens=tokens + limit + _QUESTION_TOKENS,
         max_output_tokens=confidence.max_output_tokens(tier.model),
     )
-    if answer is None or check is None:
-        return None
-    return answer + (check if unit.checked else 0)
+    costs = (answer, check) if unit.checked else (answer,)
+    return sum(cost for cost in costs if cost is not None)
 
 
 @dataclass(slots=True)

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tierwise_server.core.model import Model
+from tierwise_server.core.prices import PriceBook
 from tierwise_server.core.table import RoutingTable
 from tierwise_server.engine import Engine
 from tierwise_server.errors import TierwiseError
@@ -22,7 +24,7 @@ from tierwise_server.measure.state import RunState
 
 
 class Unpriced(TierwiseError):
-    """A limit on cost was set, but a model has no price."""
+    """A model has no price: nothing could be said of what it costs."""
 
 
 class Halt(enum.Enum):
@@ -82,8 +84,8 @@ class Job(Protocol):
     """A piece of work: calls that the journal may know already."""
 
     @property
-    def worst_nano_usd(self) -> int | None:
-        """What it may cost at most; None when a model has no price."""
+    def worst_nano_usd(self) -> int:
+        """What it may cost at most."""
         ...
 
     @property
@@ -107,6 +109,7 @@ async def recording(
 
     Raises:
         RunMismatch: the engine's tiers or prices are not those of the run.
+        Unpriced: a model has no price.
         RunInUse: another process works in the directory.
     """
     check_engine(folder, engine)
@@ -129,10 +132,25 @@ def check_engine(folder: RunFolder, engine: Engine) -> None:
 
     Raises:
         RunMismatch: it has other tiers, models or prices.
+        Unpriced: a model has no price.
     """
     check_tiers(folder, engine.table)
     if engine.prices.version != folder.settings.price_book_version:
         raise RunMismatch(f"{folder.path} was made with other prices")
+    for tier in engine.table.tiers:
+        check_priced(tier.model, engine.prices)
+
+
+def check_priced(model: Model, book: PriceBook) -> None:
+    """See that the model has a price.
+
+    Raises:
+        Unpriced: it has none.
+    """
+    if book.rates(model.id, 0) is None:
+        raise Unpriced(
+            f"model {model.id!r} has no price; give it one in the configuration's prices"
+        )
 
 
 def check_tiers(folder: RunFolder, table: RoutingTable) -> None:
@@ -153,7 +171,7 @@ class UnitJob:
     unit: Unit
 
     @property
-    def worst_nano_usd(self) -> int | None:
+    def worst_nano_usd(self) -> int:
         """See Job."""
         return worst_nano_usd(self.probe.engine.prices, self.unit)
 
@@ -194,7 +212,6 @@ class Runner:
         """Run until done, stopped or out of money. Spends money.
 
         Raises:
-            Unpriced: there is a limit, and a model without a price.
             RequestError: the provider refuses us altogether.
         """
         todo = [job for job in self.jobs if not job.done]
@@ -234,10 +251,7 @@ class Runner:
     def _worst(self, job: Job) -> int:
         if self.options.most_nano_usd is None:
             return 0
-        worst = job.worst_nano_usd
-        if worst is None:
-            raise Unpriced("a limit on cost needs a price for every model, and one has none")
-        return worst
+        return job.worst_nano_usd
 
     def _say(self) -> None:
         pace_s = (self.monotonic() - self._begun_s) / self._finished if self._finished else None

@@ -18,6 +18,7 @@ from tierwise_server.measure.run import (
     Runner,
     RunOptions,
     Standing,
+    check_priced,
     recording,
     standing,
     unit_jobs,
@@ -60,9 +61,11 @@ class Session:
         Raises:
             RunMismatch: the directory was made with other tiers or prices.
             RunInUse: another process works in it.
-            Unpriced: there is a limit, and a model without a price.
+            Unpriced: a model has no price.
             RequestError: the provider refuses us altogether.
         """
+        if self.judge is not None:
+            check_priced(self.judge, self.engine.prices)
         async with recording(self.folder, self.engine, self.options) as recorder:
             halt, judged = await self.answer(recorder), 0
             if halt is Halt.DONE:
