@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -55,12 +55,11 @@ class Grades:
     human: Scores
     judge: Scores
 
-    def graders(self) -> str:
-        """Who graded, most first, as evidence names them."""
-        counts = {
-            grader: sum(grade.grader is grader for grade in self.final.values())
-            for grader in Grader
-        }
+    def graders(self, tasks: Iterable[SampleTask]) -> str:
+        """Who graded answers to these tasks, most first."""
+        wanted = {task.id for task in tasks}
+        given = [grade.grader for (task, _), grade in self.final.items() if task in wanted]
+        counts = {grader: given.count(grader) for grader in Grader}
         named = sorted((g for g in Grader if counts[g]), key=lambda g: -counts[g])
         return "+".join(grader.value for grader in named)
 

@@ -92,7 +92,7 @@ def as_html(analysis: Analysis, drawings: Mapping[str, bytes]) -> str:
         .render(
             a=analysis,
             settings=analysis.measurement.settings,
-            graded_by=graded_by(analysis.measurement),
+            graded_by=graded_by(analysis.measurement, analysis.measurement.folder.tasks),
             images=images,
             names=names,
             signals=signals,
@@ -116,7 +116,7 @@ def as_json(analysis: Analysis) -> str:
             "price_book_version": settings.price_book_version,
             "measured_at": settings.made_at.isoformat(),
             "batched": settings.batched,
-            "graded_by": graded_by(analysis.measurement),
+            "graded_by": graded_by(analysis.measurement, analysis.measurement.folder.tasks),
             "cautions": list(settings.cautions),
             "left_out_types": list(analysis.measurement.empty),
         },

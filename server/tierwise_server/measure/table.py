@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -14,6 +14,7 @@ from tierwise_server.core.table import Policy
 from tierwise_server.measure.calibration import Calibrator
 from tierwise_server.measure.certification import Tolerance, tasks_needed
 from tierwise_server.measure.collect import Measurement, TypeSample
+from tierwise_server.measure.dataset import SampleTask
 from tierwise_server.measure.grading import Grader
 from tierwise_server.measure.judging import JUDGE, PROMPT_VERSION
 from tierwise_server.measure.outcomes import Candidate, Outcomes, UnusableSample, play
@@ -171,7 +172,7 @@ def _row(
             },
         }
     content["measured_output_tokens"] = dict(sample.output_tokens)
-    content["evidence"] = _evidence(measurement, proposal, tolerance, expires_after)
+    content["evidence"] = _evidence(measurement, sample, proposal, tolerance, expires_after)
     return content
 
 
@@ -205,6 +206,7 @@ def _calibration(calibrator: Calibrator | None, model: str) -> dict[str, Any]:
 
 def _evidence(
     measurement: Measurement,
+    sample: TypeSample,
     proposal: Proposal,
     tolerance: Tolerance,
     expires_after: dt.timedelta,
@@ -218,7 +220,7 @@ def _evidence(
         "quality_low": max(0.0, round(quality.low - 5e-5, 4)),
         "quality_high": min(1.0, round(quality.high + 5e-5, 4)),
         "mean_cost_nano_usd": round(measured.cost_nano_usd.value),
-        "judge": graded_by(measurement),
+        "judge": graded_by(measurement, sample.tasks),
         "dataset_hash": settings.sample_hash,
         "price_book_version": settings.price_book_version,
         "measured_at": settings.made_at,
@@ -234,9 +236,9 @@ def _evidence(
     return evidence
 
 
-def graded_by(measurement: Measurement) -> str:
-    """Who graded the answers, as evidence names them: check, human, and the judge with its prompt's version."""
-    named = measurement.grades.graders()
+def graded_by(measurement: Measurement, tasks: Sequence[SampleTask]) -> str:
+    """Who graded answers to these tasks, as evidence names them: check, human, the judge with its prompt's version."""
+    named = measurement.grades.graders(tasks)
     models = sorted(
         {
             entry["model"]
@@ -274,9 +276,3 @@ def _outcome(measured: Measured) -> str:
 def rows_with_comments(rows: tuple[ProposedRow, ...]) -> list[tuple[RowSettings, str]]:
     """The rows as `toml_rows.replace_rows` takes them."""
     return [(row.row, comment(row)) for row in rows]
-
-
-def policies(rows: tuple[ProposedRow, ...]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Each row's task type and content, for the JSON report."""
-    for row in rows:
-        yield row.sample.task_type, row.row.model_dump(mode="json", exclude_none=True)

@@ -118,7 +118,7 @@ def test_people_win_over_the_judge_and_checks_over_both() -> None:
     grades = grade_all((checked,), TIERS, state, human=human, judge=judge)
     assert grades.final["t/1", "low"].quality == 1.0
     assert grades.final["t/1", "high"].quality == 0.0
-    assert grades.graders() == "check"
+    assert grades.graders([checked]) == "check"
 
 
 def test_a_judge_is_chosen_that_is_not_judged() -> None:

@@ -54,7 +54,7 @@
     const link = document.createElement("a");
     const blob = new Blob([JSON.stringify(content, null, 1)], {type: "application/json"});
     link.href = URL.createObjectURL(blob);
-    link.download = "review-" + (content.reviewer.replace(/[^A-Za-z0-9_-]+/g, "-") || "anonymous") + ".json";
+    link.download = "review-" + (content.reviewer.replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|-+$/g, "") || "anonymous") + ".json";
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   });
