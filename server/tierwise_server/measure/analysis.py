@@ -244,7 +244,7 @@ def _aiq(raw: Outcomes) -> float | None:
 
 
 def _lift(raw: Outcomes, proposed: Measured | None) -> float | None:
-    if proposed is None:
+    if proposed is None or proposed.candidate.cascade == (raw.strongest,):
         return None
     points = [
         metrics.Point(float(raw.cost_nano_usd[:, c].mean()), float(raw.quality[:, c].mean()))

@@ -124,7 +124,8 @@ def reliability(signal: SignalQuality) -> Figure:
     axes.set_xlabel("confidence")
     axes.set_ylabel("quality of those answers")
     axes.set_title(f"{signal.tier}  (n = {signal.n})", loc="left", fontsize=11, color=INK)
-    axes.legend(fontsize=8, frameon=False, loc="upper left")
+    # Below the axes: points may lie anywhere inside them.
+    axes.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
     _plain(axes)
     return figure
 
