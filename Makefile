@@ -106,7 +106,7 @@ check-code: format-check lint types imports proto generate-check ## All of check
 
 # One target for each language but Python; one whose toolchain is missing says so, and fails in CI only.
 .PHONY: check-clients
-check-clients: check-go check-java ## Check and test the clients in other languages with their own tools
+check-clients: check-go check-java check-typescript ## Check and test the clients in other languages with their own tools
 
 .PHONY: check-go
 check-go:
@@ -115,6 +115,10 @@ check-go:
 .PHONY: check-java
 check-java:
 	tools/check_java.sh
+
+.PHONY: check-typescript
+check-typescript:
+	tools/check_typescript.sh
 
 .PHONY: interop
 interop: setup ## Play tests/cases through the client of every language; writes build/interop.json and the table in client/README.md

@@ -19,6 +19,8 @@ ELSEWHERE = {
     "client/java/src/main/java/dev/tierwise/client/Client.java": r' VERSION = "(.*)";$',
     "client/java/README.md": r"^    <version>(.*)</version>$",
     "tests/interop/drivers/java/pom.xml": r"tierwise-\S+</artifactId>\n +<version>(.*)</version>$",
+    "client/typescript/package.json": r'^  "version": "(.*)",$',
+    "client/typescript/src/version.ts": r'^export const VERSION = "(.*)";$',
     "go.work": r"^\ttierwise\.dev/\w+ v(\S+) =>",
 }
 HEADING = re.compile(r"^## \[(\d+\.\d+\.\d+\S*)\] - (?:Unreleased|\d{4}-\d\d-\d\d)$", re.MULTILINE)

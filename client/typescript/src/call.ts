@@ -215,5 +215,7 @@ export class RunningGenerate {
   /** Give the call up; after its end this does nothing. */
   cancel(): void {
     this.#call.cancel();
+    // connect stops its deadline's timer, which keeps a process alive, only when it is read.
+    this.#messages?.next().catch(() => undefined);
   }
 }

@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
 /** The client: where the server is, and the three ways to ask it. */
 
 import { connect, home } from "#transport";

@@ -17,7 +17,8 @@ type ErrorClass = new (message: string, failure: errors.Failure) => errors.Tierw
 
 const DOMAIN = "tierwise";
 
-const CLASS_OF_REASON: Readonly<Record<Exclude<ErrorReason, "UNSPECIFIED">, ErrorClass>> = {
+const CLASS_OF_REASON: Readonly<Record<ErrorReason, ErrorClass>> = {
+  UNSPECIFIED: errors.TierwiseError,
   INVALID_REQUEST: errors.InvalidRequestError,
   UNKNOWN_TIER: errors.InvalidRequestError,
   UNKNOWN_TASK_TYPE: errors.InvalidRequestError,

@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
 /** One running task: its pieces while it runs, its whole answer at the end. */
 
 import type { RunningGenerate } from "./call.js";

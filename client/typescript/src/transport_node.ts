@@ -65,7 +65,10 @@ export function connect(settings: Settings): Connection {
   };
 }
 
-/** Tell a stream that fell with its connection from one that the server cancelled; connect sees no difference. */
+/**
+ * Hear what connect does not: that a stream fell with its connection, which looks as if the server had cancelled it,
+ * and errors of a connection that it has given up, which would end the process.
+ */
 function watched(
   manager: Http2SessionManager,
 ): NonNullable<GrpcTransportOptions["sessionManager"]> {
@@ -75,6 +78,7 @@ function watched(
     async request(method, path, headers, options) {
       const stream = await manager.request(method, path, headers, options);
       const { session } = stream;
+      if (session?.listeners("error").includes(ignore) === false) session.on("error", ignore);
       stream.once("close", () => {
         if (stream.rstCode === constants.NGHTTP2_CANCEL && session?.destroyed) {
           stream.emit("error", new ConnectError("the connection was lost", Code.Unavailable));
@@ -84,6 +88,8 @@ function watched(
     },
   };
 }
+
+function ignore(): void {}
 
 function urlOf({ endpoint, tls }: Settings): string {
   const scheme = tls ? "https" : "http";
