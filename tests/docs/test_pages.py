@@ -36,6 +36,7 @@ ELSEWHERE = {
     ("client/go/README.md", "go"): "client/go/pages_test.go",
     ("client/java/README.md", "java"): JAVA_PAGES,
     ("client/java/README.md", "xml"): JAVA_PAGES,
+    ("client/typescript/README.md", "ts"): "client/typescript/test/readme.test.ts",
 }
 """Blocks that another test runs."""
 ONLY_SHOWN = ("text",)
