@@ -164,23 +164,24 @@ class MemoryLedger:
         tries = before.settlement.tries if before and before.settlement else 1
         if may_settle(before.state if before else None, tries):
             void = request.row.superseded if request.row else ()
+            superseded = is_superseded(settlement.reservation, void)
             request.calls[row_id] = CallAccount(
                 settlement.reservation,
                 settlement.state,
                 charge_of(settlement),
                 settlement,
-                superseded=is_superseded(settlement.reservation, void),
+                superseded=before.superseded if before else superseded,
             )
 
     def _end(self, row: RequestRow) -> None:
         request = self._request(row.origin)
         stands = request.row is not None and not request.row.provisional
-        if stands or (row.provisional and request.outcome):
-            return
-        request.row, request.outcome = row, row.outcome
+        if not stands and not (row.provisional and request.outcome):
+            request.row, request.outcome = row, row.outcome
+        void = request.row.superseded if request.row and row.superseded else ()
         for row_id, call in request.calls.items():
-            superseded = is_superseded(call.reservation, row.superseded)
-            request.calls[row_id] = replace(call, superseded=superseded)
+            if is_superseded(call.reservation, void):
+                request.calls[row_id] = replace(call, superseded=True)
 
     def _committed(self, reservation: Reservation, budget: Budget) -> int:
         """What the budget's period was charged, and what is open in it."""

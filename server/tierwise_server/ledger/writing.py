@@ -298,13 +298,7 @@ def _insert_settled(
     """Write rows that were never reserved here: the ledger was away when their calls were made."""
     origins = [settlement.reservation.origin for settlement in settlements]
     _insert_requests(connection, holder, origins)
-    request = tables.request
-    ended = connection.execute(
-        sa.select(request.c.run_id, request.c.superseded).where(
-            request.c.run_id.in_([origin.run_id for origin in origins])
-        )
-    )
-    void = {run_id: attempts or [] for run_id, attempts in ended}
+    void = _void_attempts(connection, [origin.run_id for origin in origins])
     rows = [
         {
             **_reserved(holder, settlement.reservation),
@@ -328,14 +322,31 @@ def _end(connection: sa.Connection, rows: Sequence[RequestRow]) -> None:
         for row in ordered
     ]
     connection.execute(_END, endings)
-    superseded = [
-        f"{row.origin.run_id}.{attempt}.answer" for row in ordered for attempt in row.superseded
+    escalated = [row.origin.run_id for row in ordered if row.superseded]
+    if escalated:
+        _supersede(connection, escalated)
+
+
+def _supersede(connection: sa.Connection, run_ids: Sequence[str]) -> None:
+    """Mark the void attempts, as the end that stands for each run names them."""
+    call = tables.call
+    row_ids = [
+        f"{run_id}.{attempt}.answer"
+        for run_id, attempts in _void_attempts(connection, run_ids).items()
+        for attempt in attempts
     ]
-    if superseded:
-        call = tables.call
+    if row_ids:
         connection.execute(
-            sa.update(call).where(call.c.row_id.in_(superseded)).values(superseded=True)
+            sa.update(call).where(call.c.row_id.in_(row_ids)).values(superseded=True)
         )
+
+
+def _void_attempts(connection: sa.Connection, run_ids: Sequence[str]) -> dict[str, list[int]]:
+    request = tables.request
+    found = connection.execute(
+        sa.select(request.c.run_id, request.c.superseded).where(request.c.run_id.in_(run_ids))
+    )
+    return {run_id: attempts or [] for run_id, attempts in found}
 
 
 _END = sa.update(tables.request).where(

@@ -26,7 +26,7 @@ QUICK = Limits(retry_s=0.01, drain_s=2.0)
 
 @pytest.fixture
 def emergency(tmp_path: Path) -> Iterator[EmergencyFile]:
-    with closing(EmergencyFile(tmp_path / "emergency.jsonl", 64 * 1024)) as file:
+    with closing(EmergencyFile(tmp_path / "emergency.jsonl", 1024 * 1024)) as file:
         yield file
 
 
