@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 import structlog
 
-from tierwise_server.errors import LedgerUnavailable
+from tierwise_server.errors import ConfigurationError, LedgerUnavailable
 from tierwise_server.ledger.base import Unrecordable
 from tierwise_server.ledger.database import Refused, cause_of, is_refusal, may_be_tried_again
 from tierwise_server.ledger.migrate import migrate
@@ -148,9 +148,13 @@ class SqlStore:
                 if last or not may_be_tried_again(error):
                     log.warning("the ledger's database failed", cause=cause_of(error))
                     raise LedgerUnavailable from error
-            except BaseException:
-                self._disconnect()
+            except (LedgerUnavailable, Refused, ConfigurationError):
                 raise
+            except Exception as error:
+                # A fault of ours, or a value that the driver cannot take: the thread must outlive both.
+                log.exception("a task of the ledger failed")
+                self._disconnect()
+                raise Refused(type(error).__name__) from error
         raise AssertionError("unreachable")
 
     def _connected(self) -> sa.Connection:

@@ -222,6 +222,9 @@ class Writer:
             write()
         except LedgerUnavailable as error:
             self._fell(error, batch)
+        except Exception:
+            log.exception("the ledger's store failed in an unknown way")
+            self._fell(LedgerUnavailable(), batch)
         else:
             if self._failures:
                 log.info("the ledger is available again")

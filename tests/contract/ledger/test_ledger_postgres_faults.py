@@ -85,6 +85,21 @@ async def is_closed(ledger: Ledger, request_id: str) -> bool:
     )
 
 
+async def test_a_connection_that_never_answers_again_is_given_up(
+    settings: LedgerSettings, wire: Wire, postgres: Cluster
+) -> None:
+    async with (
+        asyncio.timeout(2 * SOON_S),
+        open_ledger(through(settings, wire, postgres.port)) as ledger,
+    ):
+        await until_reserved(ledger, "before")
+        wire.strand()
+        with pytest.raises(LedgerUnavailable):
+            await ledger.reserve(a_reservation(an_origin(request_id="during")))
+        await until_reserved(ledger, "after")
+        assert len(await ledger.find("acme", "before")) == 1
+
+
 async def test_a_cut_connection_is_replaced(
     settings: LedgerSettings, wire: Wire, postgres: Cluster
 ) -> None:

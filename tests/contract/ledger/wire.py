@@ -20,6 +20,12 @@ class Wire:
     def go_silent(self) -> None:
         self.flowing.clear()
 
+    def strand(self) -> None:
+        """Let the connections that are open never answer again; new ones do."""
+        self.flowing.clear()
+        self.flowing = asyncio.Event()
+        self.flowing.set()
+
     def mend(self) -> None:
         self.flowing.set()
 
@@ -31,14 +37,15 @@ class Wire:
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection of the ledger."""
         self.ends.add(writer)
+        flowing = self.flowing
         try:
-            await self.flowing.wait()
+            await flowing.wait()
             inward, outward = await asyncio.open_connection("127.0.0.1", self.target)
             self.ends.add(outward)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._pass(reader, outward))
-                    tasks.create_task(self._pass(inward, writer))
+                    tasks.create_task(self._pass(flowing, reader, outward))
+                    tasks.create_task(self._pass(flowing, inward, writer))
             finally:
                 self.ends.discard(outward)
                 outward.close()
@@ -48,10 +55,12 @@ class Wire:
             self.ends.discard(writer)
             writer.close()
 
-    async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self, flowing: asyncio.Event, source: asyncio.StreamReader, sink: asyncio.StreamWriter
+    ) -> None:
         with suppress(OSError):
             while data := await source.read(65_536):
-                await self.flowing.wait()
+                await flowing.wait()
                 sink.write(data)
                 await sink.drain()
         sink.close()

@@ -26,6 +26,7 @@ class ScriptedStore:
     gate: threading.Event = field(default_factory=threading.Event)
     entered: threading.Event = field(default_factory=threading.Event)
     down: bool = False
+    broken: bool = False
     refused: dict[int, Exception] = field(default_factory=dict)
     beats: int = 0
     interrupts: int = 0
@@ -51,6 +52,8 @@ class ScriptedStore:
         self.closed = True
 
     def _fail(self) -> None:
+        if self.broken:
+            raise ZeroDivisionError
         if self.down:
             raise LedgerUnavailable
 
@@ -126,6 +129,17 @@ async def test_while_the_store_is_down_tasks_are_refused_at_once_until_a_beat_wo
         await until(lambda: writer.healthy)
         await writer.submit(a_task())
     assert store.beats >= 1
+
+
+async def test_a_store_with_a_fault_of_its_own_does_not_end_the_thread() -> None:
+    store = ScriptedStore(broken=True)
+    store.gate.set()
+    async with writing(store) as writer:
+        with pytest.raises(LedgerUnavailable):
+            await writer.submit(a_task())
+        store.broken = False
+        await until(lambda: writer.healthy)
+        await writer.submit(a_task())
 
 
 async def test_what_nobody_waits_for_is_written_when_the_store_is_back() -> None:
