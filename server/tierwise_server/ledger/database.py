@@ -45,7 +45,8 @@ class Refused(Exception):
     """The database refuses these values, and would again. Never leaves this package."""
 
 
-_REFUSALS = (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.ProgrammingError)
+_REFUSALS = (sa.exc.DataError, sa.exc.IntegrityError)
+"""Not ProgrammingError: a table or a right that is missing can be given back, and then nothing is to be lost."""
 
 
 def is_refusal(error: sa.exc.StatementError) -> bool:

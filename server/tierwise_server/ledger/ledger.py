@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tierwise_server.errors import LedgerUnavailable, Reason
-from tierwise_server.ledger.rules import given_back
-from tierwise_server.ledger.writer import Purge, Record, Reserve, Sweep, Task, Writer
+from tierwise_server.ledger.writer import GiveBack, Purge, Record, Reserve, Sweep, Task, Writer
 
 if TYPE_CHECKING:
     from tierwise_server.ledger.entries import Budget, Entry, RequestAccount, Reservation
@@ -36,10 +35,8 @@ class SqlLedger:
         try:
             refused = await self._within(done, self._settings.reserve_timeout_s)
         except BaseException as error:
-            # A cancelled future is skipped by the writer, or was written without anybody to hear of it.
-            failed = done.done() and not done.cancelled() and done.exception() is not None
-            if not failed:
-                self._give_back(reservation, error)
+            # Whether it was written is not known: a lost answer, or nobody left to hear it.
+            self._give_back(reservation, error)
             raise
         if refused is not None:
             raise refused
@@ -90,5 +87,5 @@ class SqlLedger:
     def _give_back(self, reservation: Reservation, error: BaseException) -> None:
         left = isinstance(error, asyncio.CancelledError)
         reason = Reason.CANCELLED if left else Reason.LEDGER_UNAVAILABLE
-        entries = given_back(reservation, self._settings.wall_clock(), reason)
-        self._writer.submit_unheard(Record(entries))
+        now_s = self._settings.wall_clock()
+        self._writer.submit_unheard(GiveBack(reservation, now_s, reason))

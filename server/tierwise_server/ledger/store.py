@@ -13,6 +13,9 @@ from tierwise_server.errors import ConfigurationError, LedgerUnavailable
 from tierwise_server.ledger.base import Unrecordable
 from tierwise_server.ledger.database import Refused, cause_of, is_refusal, may_be_tried_again
 from tierwise_server.ledger.migrate import migrate
+from tierwise_server.ledger.recording import record_all
+from tierwise_server.ledger.reserving import known_rows, reserve_all
+from tierwise_server.ledger.rules import given_back
 from tierwise_server.ledger.sweeping import (
     MOST_AT_ONCE,
     end_lost_requests,
@@ -22,10 +25,11 @@ from tierwise_server.ledger.sweeping import (
     purge_some,
     renew,
 )
-from tierwise_server.ledger.writer import Purge, Record, Reserve, Sweep, Task
-from tierwise_server.ledger.writing import Holder, record_all, reserve_all
+from tierwise_server.ledger.writer import GiveBack, Purge, Record, Reserve, Sweep, Task
+from tierwise_server.ledger.writing import Holder
 
 if TYPE_CHECKING:
+    from tierwise_server.ledger.entries import Entry
     from tierwise_server.ledger.settings import LedgerSettings
 
 log = structlog.get_logger("tierwise.ledger")
@@ -109,6 +113,7 @@ class SqlStore:
     def _written(self, connection: sa.Connection, tasks: Sequence[Task]) -> list[Any]:
         results: list[Any] = [None] * len(tasks)
         entries = [entry for task in tasks if isinstance(task, Record) for entry in task.entries]
+        entries += self._undone(connection, [task for task in tasks if isinstance(task, GiveBack)])
         if entries:
             record_all(connection, self._holder, entries)
         places = [index for index, task in enumerate(tasks) if isinstance(task, Reserve)]
@@ -118,6 +123,18 @@ class SqlStore:
             for index, answer in zip(places, answers, strict=True):
                 results[index] = answer
         return results
+
+    def _undone(self, connection: sa.Connection, tasks: Sequence[GiveBack]) -> list[Entry]:
+        """What to record of reservations that are to be undone: nothing for those that were never written."""
+        if not tasks:
+            return []
+        written = known_rows(connection, [task.reservation.row_id for task in tasks])
+        return [
+            entry
+            for task in tasks
+            if task.reservation.row_id in written
+            for entry in given_back(task.reservation, task.at_s, task.reason)
+        ]
 
     def _refusal(self, task: Task, refused: Refused) -> Exception:
         log.error("the ledger refuses a row", task=type(task).__name__, cause=str(refused))
@@ -148,6 +165,10 @@ class SqlStore:
                 if last or not may_be_tried_again(error):
                     log.warning("the ledger's database failed", cause=cause_of(error))
                     raise LedgerUnavailable from error
+            except sa.exc.SQLAlchemyError as error:
+                log.warning("the ledger's database failed", cause=type(error).__name__)
+                self._disconnect()
+                raise LedgerUnavailable from error
             except (LedgerUnavailable, Refused, ConfigurationError):
                 raise
             except Exception as error:

@@ -22,6 +22,7 @@ import structlog
 from tierwise_server.errors import LedgerUnavailable
 
 if TYPE_CHECKING:
+    from tierwise_server.errors import Reason
     from tierwise_server.ledger.entries import Budget, Entry, Reservation
 
 log = structlog.get_logger("tierwise.ledger")
@@ -53,6 +54,15 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveBack:
+    """Undo a reservation if it was written: its caller was told that it was not."""
+
+    reservation: Reservation
+    at_s: float
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Sweep:
     """Give up what no living server holds; answers how many rows."""
 
@@ -62,7 +72,7 @@ class Purge:
     """Delete content past its retention; answers how many."""
 
 
-Task = Reserve | Record | Sweep | Purge
+Task = Reserve | Record | GiveBack | Sweep | Purge
 
 
 class Store(Protocol):
