@@ -14,7 +14,7 @@ compile() {
 
 compile pyproject.toml --extra server --output-file requirements/server.txt "$@"
 compile pyproject.toml requirements/dev.in --extra server --extra postgres --extra otel \
-    --extra measure --output-file requirements/dev.txt "$@"
+    --extra measure --extra web --output-file requirements/dev.txt "$@"
 # What `make client-alone` installs: the floors of pyproject.toml.
 compile pyproject.toml --resolution lowest-direct --output-file requirements/client-oldest.txt "$@"
 compile requirements/codegen.in --output-file requirements/codegen.txt "$@"

@@ -18,6 +18,7 @@ import structlog
 
 from tierwise_server import __version__
 from tierwise_server.engine import Engine, EngineSettings
+from tierwise_server.errors import ConfigurationError, Fault
 from tierwise_server.providers.anthropic import AnthropicBatches, AnthropicProvider, Connections
 from tierwise_server.providers.breaking import BreakerPolicy, BreakingProvider
 from tierwise_server.providers.limiting import LimitingProvider, Limits
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from tierwise_server.providers.base import Provider
     from tierwise_server.providers.batches import Batches
     from tierwise_server.providers.breaking import BreakerState
+    from tierwise_server.rpc.web_listener import WebListener
     from tierwise_server.telemetry.overload import Overload
 
 log = structlog.get_logger("tierwise.app")
@@ -53,12 +55,13 @@ THREAD_SWITCH_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A built server: start `listener`, use `engine` directly, or both."""
+    """A built server: start `listener` and, where one is configured, `web`; or use `engine` directly."""
 
     config: Config
     engine: Engine
     listener: Listener
     telemetry: Telemetry
+    web: WebListener | None = None
 
 
 @asynccontextmanager
@@ -93,13 +96,30 @@ async def build(
             config.server.max_concurrent_requests, shed=telemetry.overload.request_shed
         ),
     )
+    listener = Listener(service, config.server, telemetry)
     try:
-        yield App(config, engine, Listener(service, config.server, telemetry), telemetry)
+        yield App(config, engine, listener, telemetry, web_of(config, listener))
     finally:
         for provider in own_providers.values():
             await provider.aclose()
         if own_telemetry is not None:
             await asyncio.to_thread(own_telemetry.shutdown, TELEMETRY_FLUSH_S)
+
+
+def web_of(config: Config, listener: Listener) -> WebListener | None:
+    """Make the web port, which has the listener's handlers; None where the configuration wants none.
+
+    Raises:
+        ConfigurationError: what it is made of is not installed.
+    """
+    if config.server.web.listen is None:
+        return None
+    try:
+        from tierwise_server.rpc.web_listener import WebListener
+    except ModuleNotFoundError as error:
+        text = f"needs {error.name}: pip install 'tierwise[server,web]'"
+        raise ConfigurationError((Fault("server.web.listen", text),)) from None
+    return WebListener(listener.handler, config.server)
 
 
 def upstreams_of(config: Config) -> dict[str, str]:
@@ -232,11 +252,11 @@ def settle_interpreter() -> None:
 
 
 async def serve(
-    config: Config, environ: Mapping[str, str], announce: Callable[[int], None]
+    config: Config, environ: Mapping[str, str], announce: Callable[[int, int | None], None]
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once.
 
-    `announce` is told the port once calls are taken.
+    `announce` is told the port, and the web port if there is one, once calls are taken.
 
     Raises:
         ConfigurationError: the address cannot be bound, or a key or certificate cannot be used.
@@ -251,16 +271,20 @@ async def serve(
         loop.add_signal_handler(number, on_signal)
     async with build(config, environ) as app:
         port = await app.listener.start()
+        web_port = await app.web.start() if app.web else None
         settle_interpreter()
-        log.info("serving", port=port, table_version=app.engine.table.version)
-        announce(port)
+        log.info("serving", port=port, web_port=web_port, table_version=app.engine.table.version)
+        announce(port, web_port)
         await stop.wait()
         log.info("draining")
-        await _drain(app.listener, stop_now)
+        async with asyncio.TaskGroup() as ports:
+            for listener in (app.listener, app.web):
+                if listener is not None:
+                    ports.create_task(_drain(listener, stop_now))
         log.info("stopped")
 
 
-async def _drain(listener: Listener, stop_now: asyncio.Event) -> None:
+async def _drain(listener: Listener | WebListener, stop_now: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as tasks:
         draining = tasks.create_task(listener.drain())
         hurrying = tasks.create_task(stop_now.wait())

@@ -26,12 +26,15 @@ COMMANDS = sorted(CLICK.commands)
 
 SHELL = [*blocks("sh"), *blocks("bash")]
 PYTHON = blocks("python", "README.md", "client/python/README.md")
-TOML = blocks("toml", "docs/guides/configuration.md", "docs/guides/reliability.md")
+TOML = blocks(
+    "toml", "docs/guides/configuration.md", "docs/guides/reliability.md", "docs/guides/web.md"
+)
 
 JAVA_PAGES = "client/java/src/test/java/dev/tierwise/client/PagesTest.java"
 ELSEWHERE = {
     ("docs/guides/simulator.md", "python"): "tests/docs/test_simulator_guide.py",
     ("docs/guides/simulator.md", "toml"): "tests/docs/test_simulator_guide.py",
+    ("docs/guides/web.md", "shell"): "tests/docs/test_web_guide.py",
     ("docs/guides/measure.md", "jsonl"): "tests/docs/test_measure_guide.py",
     ("client/go/README.md", "go"): "client/go/pages_test.go",
     ("client/java/README.md", "java"): JAVA_PAGES,

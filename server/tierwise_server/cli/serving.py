@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,6 +51,12 @@ def serve(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Where to listen, instead of what is configured."),
     ] = None,
+    web: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Where to listen for browsers and curl. Needs the extra web."
+        ),
+    ] = None,
 ) -> None:
     """Serve Route and Generate over gRPC until SIGTERM or Ctrl-C.
 
@@ -59,6 +66,8 @@ def serve(
     variables = environment()
     if listen is not None:
         variables["TIERWISE_SERVER__LISTEN"] = listen
+    if web is not None:
+        variables["TIERWISE_SERVER__WEB__LISTEN"] = web
     settings = config.load(config_file, variables)
     faults = config.bind_faults(settings.server)
     if faults:
@@ -68,11 +77,20 @@ def serve(
     from tierwise_server.telemetry import configure_logging
 
     logging = configure_logging(settings.telemetry.log_level)
-    address, _, _ = settings.server.listen.rpartition(":")
     try:
-        run_loop(app.serve(settings, variables, lambda port: say(f"serving on {address}:{port}")))
+        run_loop(app.serve(settings, variables, partial(_announce, settings.server)))
     finally:
         logging.close()
+
+
+def _announce(server: config.ServerSettings, port: int, web_port: int | None) -> None:
+    address, _, _ = server.listen.rpartition(":")
+    # First, so that who waits for the line below has both.
+    if web_port is not None:
+        scheme = "https" if server.tls.enabled else "http"
+        host, _, _ = (server.web.listen or "").rpartition(":")
+        say(f"serving the web on {scheme}://{host}:{web_port}")
+    say(f"serving on {address}:{port}")
 
 
 def simulate(

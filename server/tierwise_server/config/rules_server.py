@@ -21,13 +21,21 @@ def bind_faults(server: ServerSettings) -> tuple[Fault, ...]:
 
     For the start of a server; a configuration may be checked on a machine that never serves it.
     """
-    if server.loopback or server.tls.enabled or server.allow_insecure_bind:
+    if server.tls.enabled or server.allow_insecure_bind:
         return ()
-    message = (
-        f"{server.listen!r} can be reached from other machines and has no TLS; set server.tls.cert_file and"
-        " key_file, listen on 127.0.0.1, or set server.allow_insecure_bind = true"
+    ports = (
+        ("server.listen", server.listen, server.loopback),
+        ("server.web.listen", server.web.listen, server.web.loopback),
     )
-    return (Fault("server.listen", message),)
+    return tuple(
+        Fault(
+            path,
+            f"{listen!r} can be reached from other machines and has no TLS; set server.tls.cert_file and"
+            " key_file, listen on 127.0.0.1, or set server.allow_insecure_bind = true",
+        )
+        for path, listen, is_loopback in ports
+        if not is_loopback
+    )
 
 
 def certificates_are_whole(ctx: Context) -> Iterator[Finding]:

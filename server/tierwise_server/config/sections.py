@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 _DAY_S: Final = 86_400
 _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", re.ASCII)
+_ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 _PRINTABLE: Final = re.compile(r"[!-~]+", re.ASCII)
 _LONGEST_NAME: Final = 64
 _UNSEEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -92,6 +93,20 @@ def _check_base_url(url: str) -> str:
     return url
 
 
+def _check_host_and_port(address: str) -> str:
+    if _check_address(address).startswith("unix:"):
+        raise PydanticCustomError("address", "must be host:port; browsers know no sockets")
+    return address
+
+
+def _check_origin(origin: str) -> str:
+    if not _ORIGIN.fullmatch(origin):
+        raise PydanticCustomError(
+            "origin", "is not an origin: scheme, host and port alone, such as https://app.example"
+        )
+    return origin
+
+
 Name = Annotated[
     str,
     AfterValidator(check_name),
@@ -99,6 +114,7 @@ Name = Annotated[
 ]
 Seconds = Annotated[float, Field(gt=0, le=_DAY_S)]
 Pause = Annotated[float, Field(ge=0, le=_DAY_S)]
+Origin = Annotated[str, AfterValidator(_check_origin)]
 FilePath = Annotated[Path, Field(strict=False)]
 
 
@@ -121,12 +137,37 @@ class TlsSettings(Section):
         return self.cert_file is not None
 
 
+class WebSettings(Section):
+    """A second port for browsers and curl, with the listener's certificates. It needs the extra `web`.
+
+    Attributes:
+        listen: `host:port` (port 0: the system picks one) or `[ipv6]:port`; without it there is no such port.
+        allowed_origins: pages of these origins (`https://app.example`) may call it; without any, only its own.
+        hosts: names it answers to; without any, a loopback port answers to loopback names, another to every name.
+    """
+
+    listen: Annotated[str, AfterValidator(_check_host_and_port)] | None = None
+    allowed_origins: Annotated[tuple[Origin, ...], Field(strict=False)] = ()
+    hosts: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of `listen`, which is there."""
+        return split_address(self.listen or "") or ("", 0)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.listen is None or is_loopback(self.address[0])
+
+
 class ServerSettings(Section):
     """The listener and its limits.
 
     Attributes:
         listen: `host:port` (port 0: the system picks one), `[ipv6]:port` or `unix:PATH`.
         tls: certificate files.
+        web: a port for browsers and curl beside it.
         allow_insecure_bind: lets the server listen beyond this machine without TLS.
         reflection: whether the port lists its own services; without a value, only on loopback.
         max_message_bytes: the longest request or response.
@@ -147,6 +188,7 @@ class ServerSettings(Section):
 
     listen: Annotated[str, AfterValidator(_check_address)] = "127.0.0.1:50051"
     tls: TlsSettings = TlsSettings()
+    web: WebSettings = WebSettings()
     allow_insecure_bind: bool = False
     reflection: bool | None = None
     max_message_bytes: Annotated[int, Field(ge=65_536, le=1_073_741_824)] = 8 * 1024 * 1024

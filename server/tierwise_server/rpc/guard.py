@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import grpc
 import structlog
+from google.protobuf.json_format import Parse, ParseError
 from google.protobuf.message import DecodeError
 
 from tierwise_server.engine import DEADLINE_SLACK_S
@@ -37,6 +38,10 @@ T = TypeVar("T")
 log = structlog.get_logger("tierwise.rpc")
 
 DRAINING_RETRY_S = 1.0
+
+
+class JsonText(bytes):
+    """A request that came as JSON."""
 
 
 @dataclass(slots=True)
@@ -169,11 +174,18 @@ async def _send(context: Context, error: RequestError, request_id: str) -> NoRet
 
 
 def _parse(request_type: type[Q], raw: bytes) -> Q:
+    why = ""
     try:
+        if isinstance(raw, JsonText):
+            return Parse(raw, request_type())
         return request_type.FromString(raw)
+    except ParseError as error:
+        # What follows the first line is for whoever wrote the contract.
+        why = f": {error}".partition("\n")[0]
     except (DecodeError, UnicodeDecodeError, ValueError):
-        fault = Fault("", f"the request is not a valid {request_type.DESCRIPTOR.full_name}")
-        raise InvalidRequest((fault,)) from None
+        pass
+    fault = Fault("", f"the request is not a valid {request_type.DESCRIPTOR.full_name}{why}")
+    raise InvalidRequest((fault,))
 
 
 def _serialize(message: Message) -> bytes:

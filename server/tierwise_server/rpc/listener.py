@@ -27,7 +27,11 @@ SHORTEST_CLIENT_PING_MS = 10_000
 
 
 class Listener:
-    """One listening server. Start it once; drain it once."""
+    """One listening server. Start it once; drain it once.
+
+    Attributes:
+        handler: answers the calls of RouterService, for a port of another kind.
+    """
 
     def __init__(
         self, service: RouterService, settings: ServerSettings, telemetry: Telemetry
@@ -36,7 +40,8 @@ class Listener:
         self._guard = Guard(telemetry)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(options=server_options(settings))
-        self._server.add_generic_rpc_handlers((service.handler(self._guard),))
+        self.handler = service.handler(self._guard)
+        self._server.add_generic_rpc_handlers((self.handler,))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if settings.reflection_enabled:
             names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)

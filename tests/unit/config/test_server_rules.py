@@ -30,6 +30,37 @@ def test_a_listener_for_others_must_be_encrypted_or_say_otherwise(listen: str) -
     assert bind_faults(said) == ()
 
 
+def test_the_web_port_is_held_to_the_same() -> None:
+    server = config("[server.web]\nlisten = '0.0.0.0:8080'").server
+    (fault,) = bind_faults(server)
+    assert fault.path == "server.web.listen"
+    assert bind_faults(config("[server.web]\nlisten = '127.0.0.1:0'").server) == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "listen = 'unix:/run/web.sock'",
+        "listen = '8080'",
+        "allowed_origins = ['*']",
+        "allowed_origins = ['https://app.example/']",
+        "allowed_origins = ['app.example']",
+    ],
+)
+def test_a_web_port_that_makes_no_sense_is_refused(line: str) -> None:
+    (fault,) = examined(f"[server.web]\n{line}").faults
+    assert fault.path.startswith(f"server.web.{line.partition(' ')[0]}")
+
+
+def test_a_web_port_may_name_its_pages_and_its_hosts() -> None:
+    web = config(
+        "[server.web]\nlisten = '[::1]:1'\nallowed_origins = ['https://app.example', 'http://[::1]:5173']"
+    ).server.web
+    assert web.address == ("::1", 1)
+    assert web.loopback
+    assert web.allowed_origins == ("https://app.example", "http://[::1]:5173")
+
+
 def test_a_listener_with_a_certificate_may_serve_others(tmp_path: Path) -> None:
     for name in ("cert.pem", "key.pem", "ca.pem"):
         (tmp_path / name).write_text(PEM, encoding="utf-8")
