@@ -35,6 +35,8 @@ ELSEWHERE = {
     ("docs/guides/simulator.md", "python"): "tests/docs/test_simulator_guide.py",
     ("docs/guides/simulator.md", "toml"): "tests/docs/test_simulator_guide.py",
     ("docs/guides/web.md", "shell"): "tests/docs/test_web_guide.py",
+    ("docs/guides/ledger.md", "python"): "tests/docs/test_ledger_guide.py",
+    ("docs/guides/ledger.md", "sql"): "tests/docs/test_ledger_guide.py",
     ("docs/guides/measure.md", "jsonl"): "tests/docs/test_measure_guide.py",
     ("client/go/README.md", "go"): "client/go/pages_test.go",
     ("client/java/README.md", "java"): JAVA_PAGES,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("tierwise.ledger")
 
 SIZE_BYTES = 16 * 1024 * 1024
-"""Room for about fifteen thousand entries: with one call a request, six minutes at twenty requests a second."""
+"""Room for about ten thousand requests of one call each: nine minutes at twenty a second."""
 
 
 class EmergencyFile:

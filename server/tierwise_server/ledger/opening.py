@@ -8,8 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import StatementError
+
 from tierwise_server.errors import ConfigurationError, Fault, LedgerUnavailable
 from tierwise_server.ledger.base import Ledger, LedgerReader
+from tierwise_server.ledger.database import cause_of
 from tierwise_server.ledger.ledger import SqlLedger
 from tierwise_server.ledger.memory import MemoryLedger
 from tierwise_server.ledger.migrate import require_newest
@@ -100,9 +103,13 @@ async def _opened(settings: LedgerSettings) -> SqlLedger:
     store = SqlStore(holder, settings)
     try:
         await asyncio.to_thread(store.open)
-    except LedgerUnavailable as error:
+    except (ConfigurationError, LedgerUnavailable) as error:
+        store.abandon()
+        if isinstance(error, ConfigurationError):
+            raise
         cause = error.__cause__
-        raise _unusable(settings, f"cannot be used: {cause or error}") from None
+        text = cause_of(cause) if isinstance(cause, StatementError) else error.message
+        raise _unusable(settings, f"cannot be used: {text}") from None
     pace = Pace(
         most_waiting=settings.most_waiting,
         write_timeout_s=settings.write_timeout_s,

@@ -38,6 +38,9 @@ Result = TypeVar("Result")
 
 PURGE_EVERY_S = 3600.0
 
+MOST_ENTRIES = 1000
+"""Entries in one statement: SQLite takes 32,766 parameters, and PostgreSQL 65,535."""
+
 
 class SqlStore:
     """Writes to one database. See ledger/writer.py for who calls it."""
@@ -101,21 +104,25 @@ class SqlStore:
         """Make a call that hangs fail."""
         self._database.interrupt()
 
+    def abandon(self) -> None:
+        """Disconnect, having written nothing."""
+        self._disconnect()
+        self._database.dispose()
+
     def close(self) -> None:
         """Leave the living, if possible, and disconnect."""
         try:
             self._transact(lambda connection: leave(connection, self._holder))
         except (LedgerUnavailable, Refused):
             log.warning("the ledger was left without a farewell; its lease will end by itself")
-        self._disconnect()
-        self._database.dispose()
+        self.abandon()
 
     def _written(self, connection: sa.Connection, tasks: Sequence[Task]) -> list[Any]:
         results: list[Any] = [None] * len(tasks)
         entries = [entry for task in tasks if isinstance(task, Record) for entry in task.entries]
         entries += self._undone(connection, [task for task in tasks if isinstance(task, GiveBack)])
-        if entries:
-            record_all(connection, self._holder, entries)
+        for at in range(0, len(entries), MOST_ENTRIES):
+            record_all(connection, self._holder, entries[at : at + MOST_ENTRIES])
         places = [index for index, task in enumerate(tasks) if isinstance(task, Reserve)]
         reserves = [task for task in tasks if isinstance(task, Reserve)]
         if reserves:

@@ -28,6 +28,7 @@ from tierwise_server.ledger.entries import (
     RowState,
     Settlement,
 )
+from tierwise_server.ledger.spend import SpendQuery
 
 DAY = datetime.timedelta(days=1).total_seconds()
 
@@ -291,3 +292,12 @@ async def test_an_unpriced_call_is_recorded_but_not_against_a_budget(world: Worl
     assert await ledger.find("acme", "request") == ()
     await ledger.reserve(unpriced)
     assert len((await the_only(ledger)).calls) == 1
+
+
+async def test_any_number_of_entries_may_come_at_once(world: World) -> None:
+    ledger = await world.open()
+    rows = [a_reservation() for _ in range(2_500)]
+    await ledger.record([a_settlement(row, 1) for row in rows])
+    (total,) = await ledger.spend(SpendQuery())
+    assert (total.calls, total.cost_nano_usd) == (2_500, 2_500)
+    assert await ledger.audit() == ()
