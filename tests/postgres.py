@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -57,16 +58,33 @@ class Cluster:
         log = str(self.folder / "log")
         self._run("pg_ctl", "start", "-w", "-t", str(PATIENCE_S), "-l", log, "-o", options)
 
-    def stop(self, mode: str = "fast") -> None:
-        """Stop, and cut every connection; "immediate" spares what only a next start would need."""
-        self._run("pg_ctl", "stop", "-w", "-t", str(PATIENCE_S), "-m", mode)
+    def stop(self) -> None:
+        """Stop, and cut every connection."""
+        self._run("pg_ctl", "stop", "-w", "-t", str(PATIENCE_S), "-m", "fast")
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Stop the cluster and remove its files when the context ends, or this process does, killed or not."""
+        script = 'read -r _; "$0" -D "$1/data" stop -w -m immediate; cd /; rm -rf "$1"'
+        guard = subprocess.Popen(
+            ["/bin/sh", "-c", script, str(self.programs / "pg_ctl"), str(self.folder)],
+            cwd=self.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            **self._as_account(),
+        )
+        try:
+            yield
+        finally:
+            guard.communicate(timeout=2 * PATIENCE_S)
 
     def initialise(self) -> None:
         """Make the cluster's files."""
         self._run("initdb", "-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C", "--no-sync")
 
     def _run(self, program: str, *words: str) -> None:
-        account = None if self.account is None else pwd.getpwnam(self.account)
         with (self.folder / "output").open("ab") as output:
             done = subprocess.run(
                 [str(self.programs / program), "-D", str(self.folder / "data"), *words],
@@ -76,13 +94,18 @@ class Cluster:
                 stderr=subprocess.STDOUT,
                 timeout=2 * PATIENCE_S,
                 check=False,
-                user=None if account is None else account.pw_uid,
-                group=None if account is None else account.pw_gid,
-                extra_groups=None if account is None else [],
+                **self._as_account(),
             )
         if done.returncode:
             said = (self.folder / "output").read_text(errors="replace")
             raise RuntimeError(f"{program}: {said[-2000:]}")
+
+    def _as_account(self) -> dict[str, Any]:
+        """Whom to run a program as, in subprocess's words."""
+        if self.account is None:
+            return {}
+        account = pwd.getpwnam(self.account)
+        return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
 def programs() -> Path | None:
@@ -112,15 +135,10 @@ def running_cluster(*, flushes: bool = False) -> Iterator[Cluster]:
     if account is not None:
         shutil.chown(folder, account)
     cluster = Cluster(found, folder, _free_port(), account, flushes)
-    try:
+    with cluster.guarded():
         cluster.initialise()
         cluster.start()
-        try:
-            yield cluster
-        finally:
-            cluster.stop("immediate")
-    finally:
-        shutil.rmtree(folder)
+        yield cluster
 
 
 def _account() -> str | None:
