@@ -34,6 +34,10 @@ JAVA_PAGES = "client/java/src/test/java/dev/tierwise/client/PagesTest.java"
 ELSEWHERE = {
     ("docs/guides/simulator.md", "python"): "tests/docs/test_simulator_guide.py",
     ("docs/guides/simulator.md", "toml"): "tests/docs/test_simulator_guide.py",
+    **{
+        ("docs/guides/raw-clients.md", language): "tests/interop/suite_raw.py"
+        for language in ("shell", "python", "go", "toml", "rust")
+    },
     ("docs/guides/web.md", "shell"): "tests/docs/test_web_guide.py",
     ("docs/guides/ledger.md", "python"): "tests/docs/test_ledger_guide.py",
     ("docs/guides/ledger.md", "sql"): "tests/docs/test_ledger_guide.py",
