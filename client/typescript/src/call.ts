@@ -112,6 +112,11 @@ class Call {
     this.#whenOver();
   }
 
+  /** Throw when it was given up. */
+  throwIfCancelled(): void {
+    if (this.#controller.signal.aborted) throw this.errorOf(undefined);
+  }
+
   /** Try until it is answered, or failed for good. */
   async run<Result>(attempt: (options: TryOptions) => Promise<Result>): Promise<Result> {
     for (;;) {
@@ -197,6 +202,7 @@ export class RunningGenerate {
   /** Return the next message, or undefined at a good end. */
   async read(): Promise<GenerateResponse | undefined> {
     for (;;) {
+      this.#call.throwIfCancelled();
       try {
         this.#messages ??= this.#attempt(this.#call.tryOptions())[Symbol.asyncIterator]();
         const { done, value } = await this.#messages.next();

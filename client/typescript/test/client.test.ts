@@ -125,6 +125,20 @@ test("cancel, an aborted signal and closing the client cancel what runs", () =>
     await assert.rejects(client.generate("Hi"), /the client is closed/);
   }));
 
+test("cancelling between two pieces is seen at the next", () =>
+  serving(async (client, server) => {
+    server.play(begun);
+    const stream = client.stream("Hi");
+    const read = async () => {
+      for await (const _ of stream.text) {
+        stream.cancel();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    await assert.rejects(read, RequestCancelledError);
+    assert.throws(() => stream.answer(), RequestCancelledError);
+  }));
+
 test("a signal that was aborted before sends nothing", () =>
   serving(async (client, server) => {
     const signal = AbortSignal.abort();
