@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
+import aiohttp
 import grpc
 import pytest
 import trustme
 
 from tests.serving import a_request, configured, outcome_of, serving
+from tests.web_calls import SERVICE, web_serving
 from tierwise.v1 import router_pb2_grpc
 from tierwise_client import AsyncClient
 from tierwise_server.errors import ConfigurationError
@@ -47,6 +50,26 @@ async def test_mtls_answers_certificates_of_its_authority_only(tmp_path: Path) -
             async with grpc.aio.secure_channel(served.endpoint, credentials) as channel:
                 stub = router_pb2_grpc.RouterServiceStub(channel)
                 assert (await outcome_of(stub.Generate(a_request(), timeout=3))).status == status
+
+
+async def test_the_web_port_has_the_same_certificates(tmp_path: Path) -> None:
+    authority, stranger = trustme.CA(), trustme.CA()
+    tls = {**files(tmp_path, authority), "client_ca_file": str(tmp_path / "ca.pem")}
+    async with web_serving(config=configured({"server": {"tls": tls}})) as (served, session):
+        url = str(session._base_url).replace("http:", "https:") + f"{SERVICE}/Route"
+        for issuer in (authority, stranger, None):
+            context = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+            if issuer is not None:
+                issuer.issue_cert("caller@example.test").configure_cert(context)
+            async with aiohttp.ClientSession() as caller:
+                asked = caller.post(url, json={}, ssl=context)
+                if issuer is authority:
+                    async with asked as response:
+                        assert response.status == 200
+                else:
+                    with pytest.raises(aiohttp.ClientError):
+                        await asked
+        assert len(served.spans.spans()) == 1
 
 
 def client_credentials(authority: trustme.CA, issuer: trustme.CA | None) -> grpc.ChannelCredentials:
