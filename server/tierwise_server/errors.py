@@ -7,6 +7,7 @@
     └── RequestError            a request fails; carries a Reason
         ├── InvalidRequest      the caller's fault; names the field
         ├── BudgetExceeded      the request's cost cap or a budget cannot pay
+        ├── LimitExceeded       a key's requests per minute or streams are used up
         ├── LedgerUnavailable   the ledger cannot record, so nothing may be spent
         ├── UpstreamError       a model provider failed one call
         └── RequestFailed       (core/account.py) a request that had begun ended without an answer;
@@ -120,6 +121,14 @@ class BudgetExceeded(RequestError):
         )
         self.needed_nano_usd = needed_nano_usd
         self.left_nano_usd = left_nano_usd
+        self.subject = subject
+
+
+class LimitExceeded(RequestError):
+    """A key made as many requests or holds as many streams as it may. `subject` names which, such as "key.streams"."""
+
+    def __init__(self, subject: str, message: str, *, retry_after_s: float) -> None:
+        super().__init__(Reason.RATE_LIMITED, message, retry_after_s=retry_after_s)
         self.subject = subject
 
 

@@ -184,3 +184,55 @@ content = sa.Table(
     sa.Index("ledger_content_by_age", "stored_at_s"),
     sqlite_with_rowid=False,
 )
+
+access_key = sa.Table(
+    "access_key",
+    metadata,
+    _column("key_id", Text, primary_key=True),
+    _column("tenant", Text),
+    _column("name", Text),
+    _column("digest", Text),
+    _column("created_at_s", sa.Double),
+    _column("expires_at_s", sa.Double, null=True),
+    _column("revoked_at_s", sa.Double, null=True),
+    _column("tiers", JSON, null=True),
+    _column("task_types", JSON, null=True),
+    _column("requests_per_minute", sa.Integer, null=True),
+    _column("streams", sa.Integer, null=True),
+    _column("day_nano_usd", sa.BigInteger, null=True),
+    _column("month_nano_usd", sa.BigInteger, null=True),
+    sqlite_with_rowid=False,
+)
+
+access_tenant = sa.Table(
+    "access_tenant",
+    metadata,
+    _column("tenant", Text, primary_key=True),
+    _column("day_nano_usd", sa.BigInteger, null=True),
+    _column("month_nano_usd", sa.BigInteger, null=True),
+    sqlite_with_rowid=False,
+)
+
+access_change = sa.Table(
+    "access_change",
+    metadata,
+    _column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+)
+
+access_rate = sa.Table(
+    "access_rate",
+    metadata,
+    _column("subject", Text, primary_key=True),
+    _column("full_at_s", sa.Double),
+    sqlite_with_rowid=False,
+)
+
+access_lease = sa.Table(
+    "access_lease",
+    metadata,
+    _column("lease_id", Text, primary_key=True),
+    _column("subject", Text),
+    _column("expires_at_s", sa.Double),
+    sa.Index("access_lease_by_subject", "subject"),
+    sqlite_with_rowid=False,
+)

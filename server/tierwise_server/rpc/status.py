@@ -19,7 +19,13 @@ from grpc import StatusCode
 
 from tierwise.v1 import accounting_pb2
 from tierwise_server.core.account import RequestFailed
-from tierwise_server.errors import BudgetExceeded, InvalidRequest, Reason, RequestError
+from tierwise_server.errors import (
+    BudgetExceeded,
+    InvalidRequest,
+    LimitExceeded,
+    Reason,
+    RequestError,
+)
 from tierwise_server.rpc.responses import summary_message
 
 if TYPE_CHECKING:
@@ -121,7 +127,7 @@ def _details(error: RequestError) -> list[Message]:
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     if isinstance(error, InvalidRequest):
         details.append(_bad_request(error))
-    if isinstance(error, BudgetExceeded):
+    if isinstance(error, BudgetExceeded | LimitExceeded):
         details.append(_quota_failure(error))
     if isinstance(error, RequestFailed):
         details.append(summary_message(error.summary))
@@ -139,8 +145,8 @@ def _bad_request(error: InvalidRequest) -> error_details_pb2.BadRequest:
     )
 
 
-def _quota_failure(error: BudgetExceeded) -> error_details_pb2.QuotaFailure:
+def _quota_failure(error: BudgetExceeded | LimitExceeded) -> error_details_pb2.QuotaFailure:
     violation = error_details_pb2.QuotaFailure.Violation(
-        subject="routing.max_cost_nano_usd", description=error.message
+        subject=error.subject, description=error.message
     )
     return error_details_pb2.QuotaFailure(violations=[violation])
