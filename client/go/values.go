@@ -47,7 +47,7 @@ type CallRecord struct {
 	Model   string     `json:"model"`
 	// Nil when nothing was billed.
 	Usage *Usage `json:"usage"`
-	// Nil when the model has no price.
+	// Nil when nothing was billed, or when the model has no price.
 	Cost *Cost `json:"cost"`
 	// The provider reported no final usage, so tokens are counted from what was seen.
 	UsageEstimated bool `json:"usage_estimated"`
@@ -57,7 +57,7 @@ type CallRecord struct {
 	FinishReason FinishReason `json:"finish_reason"`
 	// Why it failed, when Status is failed.
 	FailureReason ErrorReason `json:"failure_reason"`
-	// How often the provider was asked; 1 means no retry.
+	// How often the provider was asked: 1 means no retry, 0 that it was down or had no place.
 	Tries int `json:"tries"`
 	// The provider's own id of the response; may be empty.
 	ResponseID string `json:"response_id"`
@@ -174,9 +174,10 @@ type GenerationSummary struct {
 	Confidence *float64 `json:"confidence"`
 	// All calls' tokens added up.
 	Usage Usage `json:"usage"`
-	// All calls' costs added up; nil when any call's model has no price.
+	// All calls' costs added up; nil when the model of any billed call has no price.
 	Cost *Cost `json:"cost"`
-	// Every attempt and every check, each once, in the order started.
+	// Every attempt and every check, each once, in the order started; none in an error that they would not fit into,
+	// whose totals still hold.
 	Calls []CallRecord `json:"calls"`
 	// What the answer would have cost at each tier alone.
 	Counterfactuals []Counterfactual `json:"counterfactuals"`

@@ -88,12 +88,12 @@ class CallRecord:
         tier: the tier asked.
         model: the model asked.
         usage: tokens; None when nothing was billed.
-        cost: None when the model has no price.
+        cost: None when nothing was billed, or when the model has no price.
         usage_estimated: the provider reported no final usage, so tokens are counted from what was seen.
         superseded: this attempt's text is void.
         finish_reason: why the model stopped, when `status` is COMPLETED.
         failure_reason: why it failed, when `status` is FAILED.
-        tries: how often the provider was asked; 1 means no retry.
+        tries: how often the provider was asked: 1 means no retry, 0 that it was down or had no place.
         response_id: the provider's own id of the response; may be empty.
         duration_s: from the first try until the end of the call.
     """
@@ -256,8 +256,9 @@ class GenerationSummary:
         acceptance: on what ground the answer was accepted.
         confidence: of the last check, 0 to 1; None when none was readable.
         usage: all calls' tokens added up.
-        cost: all calls' costs added up; None when any call's model has no price.
-        calls: every attempt and every check, each once, in the order started.
+        cost: all calls' costs added up; None when the model of any billed call has no price.
+        calls: every attempt and every check, each once, in the order started; empty in an error that they would not
+            fit into, whose totals still hold.
         counterfactuals: what the answer would have cost at each tier alone.
         table_version: the routing table that decided.
         time_to_first_text_s: from the start of the request to the first text sent; None without text.

@@ -58,7 +58,7 @@ export interface CallRecord {
   readonly model: string;
   /** Undefined when nothing was billed. */
   readonly usage: Usage | undefined;
-  /** Undefined when the model has no price. */
+  /** Undefined when nothing was billed, or when the model has no price. */
   readonly cost: Cost | undefined;
   /** The provider reported no final usage, so tokens are counted from what was seen. */
   readonly usageEstimated: boolean;
@@ -68,7 +68,7 @@ export interface CallRecord {
   readonly finishReason: FinishReason;
   /** Why it failed, when `status` is FAILED. */
   readonly failureReason: ErrorReason;
-  /** How often the provider was asked; 1 means no retry. */
+  /** How often the provider was asked: 1 means no retry, 0 that it was down or had no place. */
   readonly tries: number;
   /** The provider's own id of the response; may be empty. */
   readonly responseId: string;
@@ -171,9 +171,12 @@ export interface GenerationSummary {
   readonly confidence: number | undefined;
   /** All calls' tokens added up. */
   readonly usage: Usage;
-  /** All calls' costs added up; undefined when any call's model has no price. */
+  /** All calls' costs added up; undefined when the model of any billed call has no price. */
   readonly cost: Cost | undefined;
-  /** Every attempt and every check, each once, in the order started. */
+  /**
+   * Every attempt and every check, each once, in the order started; empty in an error that they would not fit into,
+   * whose totals still hold.
+   */
   readonly calls: readonly CallRecord[];
   /** What the answer would have cost at each tier alone. */
   readonly counterfactuals: readonly Counterfactual[];

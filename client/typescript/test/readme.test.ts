@@ -23,7 +23,7 @@ async function compiled(folder: string, source: string): Promise<void> {
 }
 
 async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(`${root}dist/readme-`);
+  const folder = mkdtempSync(`${root}.readme-`);
   try {
     await use(folder);
   } finally {

@@ -2,7 +2,13 @@
 
 /** The fake server: a real gRPC server on a loopback port. */
 
-import { createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
+import {
+  createSecureServer,
+  createServer,
+  type Http2Server,
+  type SecureServerOptions,
+  type ServerHttp2Session,
+} from "node:http2";
 import type { AddressInfo } from "node:net";
 import { create, isMessage } from "@bufbuild/protobuf";
 import { ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
@@ -32,19 +38,25 @@ export class FakeServer implements AsyncDisposable {
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #server: Http2Server;
 
-  private constructor() {
-    this.#server = createServer(
-      connectNodeAdapter({ routes: (router) => this.#routes(router), grpcWeb: false }),
-    );
+  private constructor(tls: SecureServerOptions | undefined) {
+    const handler = connectNodeAdapter({
+      routes: (router) => this.#routes(router),
+      grpcWeb: false,
+    });
+    this.#server = tls ? createSecureServer(tls, handler) : createServer(handler);
     this.#server.on("session", (session) => {
       this.#sessions.add(session);
       session.once("close", () => this.#sessions.delete(session));
     });
   }
 
-  /** Return a server that serves; who starts it closes it. */
-  static async start(): Promise<FakeServer> {
-    const started = new FakeServer();
+  /**
+   * Return a server that serves; who starts it closes it.
+   *
+   * @param options.tls its certificate and key, and whose clients it lets in. Default: in the clear.
+   */
+  static async start(options: { readonly tls?: SecureServerOptions } = {}): Promise<FakeServer> {
+    const started = new FakeServer(options.tls);
     await new Promise<void>((resolve) => started.#server.listen(0, "127.0.0.1", resolve));
     return started;
   }

@@ -444,7 +444,7 @@ type CallRecord struct {
 	Model string `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
 	// Tokens. Absent when nothing was billed.
 	Usage *Usage `protobuf:"bytes,6,opt,name=usage,proto3" json:"usage,omitempty"`
-	// Cost. Absent when the model has no price.
+	// Cost. Absent when nothing was billed, or when the model has no price.
 	Cost *Cost `protobuf:"bytes,7,opt,name=cost,proto3" json:"cost,omitempty"`
 	// True when the provider reported no final usage, so tokens are counted from what was seen.
 	UsageEstimated bool `protobuf:"varint,8,opt,name=usage_estimated,json=usageEstimated,proto3" json:"usage_estimated,omitempty"`
@@ -454,7 +454,8 @@ type CallRecord struct {
 	FinishReason FinishReason `protobuf:"varint,10,opt,name=finish_reason,json=finishReason,proto3,enum=tierwise.v1.FinishReason" json:"finish_reason,omitempty"`
 	// Why the call failed, when status is FAILED.
 	FailureReason ErrorReason `protobuf:"varint,11,opt,name=failure_reason,json=failureReason,proto3,enum=tierwise.v1.ErrorReason" json:"failure_reason,omitempty"`
-	// How often the provider was asked until it answered or was given up; 1 means no retry.
+	// How often the provider was asked until it answered or failed for good: 1 means no retry, and 0 that it was not asked
+	// at all, because it was down or had no place. A call that was given up before the provider began to answer has 1.
 	Tries int32 `protobuf:"varint,12,opt,name=tries,proto3" json:"tries,omitempty"`
 	// The provider's own id of the response, when it gave one.
 	ResponseId string `protobuf:"bytes,13,opt,name=response_id,json=responseId,proto3" json:"response_id,omitempty"`
@@ -686,9 +687,10 @@ type GenerationSummary struct {
 	Confidence *float64 `protobuf:"fixed64,8,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
 	// All calls' tokens added up.
 	Usage *Usage `protobuf:"bytes,9,opt,name=usage,proto3" json:"usage,omitempty"`
-	// All calls' costs added up. Absent when any call's model has no price.
+	// All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
 	Cost *Cost `protobuf:"bytes,10,opt,name=cost,proto3" json:"cost,omitempty"`
-	// Every attempt and every check, each once, in the order started.
+	// Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+	// error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
 	Calls []*CallRecord `protobuf:"bytes,11,rep,name=calls,proto3" json:"calls,omitempty"`
 	// What the answer would have cost at each tier alone.
 	Counterfactuals []*Counterfactual `protobuf:"bytes,12,rep,name=counterfactuals,proto3" json:"counterfactuals,omitempty"`

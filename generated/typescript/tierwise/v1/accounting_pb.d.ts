@@ -171,7 +171,7 @@ export declare type CallRecord = Message<"tierwise.v1.CallRecord"> & {
   usage?: Usage | undefined;
 
   /**
-   * Cost. Absent when the model has no price.
+   * Cost. Absent when nothing was billed, or when the model has no price.
    *
    * @generated from field: tierwise.v1.Cost cost = 7;
    */
@@ -206,7 +206,8 @@ export declare type CallRecord = Message<"tierwise.v1.CallRecord"> & {
   failureReason: ErrorReason;
 
   /**
-   * How often the provider was asked until it answered or was given up; 1 means no retry.
+   * How often the provider was asked until it answered or failed for good: 1 means no retry, and 0 that it was not asked
+   * at all, because it was down or had no place. A call that was given up before the provider began to answer has 1.
    *
    * @generated from field: int32 tries = 12;
    */
@@ -344,14 +345,15 @@ export declare type GenerationSummary = Message<"tierwise.v1.GenerationSummary">
   usage?: Usage | undefined;
 
   /**
-   * All calls' costs added up. Absent when any call's model has no price.
+   * All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
    *
    * @generated from field: tierwise.v1.Cost cost = 10;
    */
   cost?: Cost | undefined;
 
   /**
-   * Every attempt and every check, each once, in the order started.
+   * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+   * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
    *
    * @generated from field: repeated tierwise.v1.CallRecord calls = 11;
    */

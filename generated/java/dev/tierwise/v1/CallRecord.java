@@ -254,7 +254,7 @@ private static final long serialVersionUID = 0L;
   private dev.tierwise.v1.Cost cost_;
   /**
    * <pre>
-   * Cost. Absent when the model has no price.
+   * Cost. Absent when nothing was billed, or when the model has no price.
    * </pre>
    *
    * <code>.tierwise.v1.Cost cost = 7 [json_name = "cost"];</code>
@@ -266,7 +266,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Cost. Absent when the model has no price.
+   * Cost. Absent when nothing was billed, or when the model has no price.
    * </pre>
    *
    * <code>.tierwise.v1.Cost cost = 7 [json_name = "cost"];</code>
@@ -278,7 +278,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Cost. Absent when the model has no price.
+   * Cost. Absent when nothing was billed, or when the model has no price.
    * </pre>
    *
    * <code>.tierwise.v1.Cost cost = 7 [json_name = "cost"];</code>
@@ -374,7 +374,8 @@ private static final long serialVersionUID = 0L;
   private int tries_ = 0;
   /**
    * <pre>
-   * How often the provider was asked until it answered or was given up; 1 means no retry.
+   * How often the provider was asked until it answered or failed for good: 1 means no retry, and 0 that it was not asked
+   * at all, because it was down or had no place. A call that was given up before the provider began to answer has 1.
    * </pre>
    *
    * <code>int32 tries = 12 [json_name = "tries"];</code>
@@ -1687,7 +1688,7 @@ private static final long serialVersionUID = 0L;
         dev.tierwise.v1.Cost, dev.tierwise.v1.Cost.Builder, dev.tierwise.v1.CostOrBuilder> costBuilder_;
     /**
      * <pre>
-     * Cost. Absent when the model has no price.
+     * Cost. Absent when nothing was billed, or when the model has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 7 [json_name = "cost"];</code>
@@ -1698,7 +1699,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Cost. Absent when the model has no price.
+     * Cost. Absent when nothing was billed, or when the model has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 7 [json_name = "cost"];</code>
@@ -1713,7 +1714,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Cost. Absent when the model has no price.
+     * Cost. Absent when nothing was billed, or when the model has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 7 [json_name = "cost"];</code>
@@ -1733,7 +1734,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Cost. Absent when the model has no price.
+     * Cost. Absent when nothing was billed, or when the model has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 7 [json_name = "cost"];</code>
@@ -1751,7 +1752,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Cost. Absent when the model has no price.
+     * Cost. Absent when nothing was billed, or when the model has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 7 [json_name = "cost"];</code>
@@ -1776,7 +1777,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Cost. Absent when the model has no price.
+     * Cost. Absent when nothing was billed, or when the model has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 7 [json_name = "cost"];</code>
@@ -1793,7 +1794,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Cost. Absent when the model has no price.
+     * Cost. Absent when nothing was billed, or when the model has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 7 [json_name = "cost"];</code>
@@ -1805,7 +1806,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Cost. Absent when the model has no price.
+     * Cost. Absent when nothing was billed, or when the model has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 7 [json_name = "cost"];</code>
@@ -1820,7 +1821,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Cost. Absent when the model has no price.
+     * Cost. Absent when nothing was billed, or when the model has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 7 [json_name = "cost"];</code>
@@ -2076,7 +2077,8 @@ private static final long serialVersionUID = 0L;
     private int tries_ ;
     /**
      * <pre>
-     * How often the provider was asked until it answered or was given up; 1 means no retry.
+     * How often the provider was asked until it answered or failed for good: 1 means no retry, and 0 that it was not asked
+     * at all, because it was down or had no place. A call that was given up before the provider began to answer has 1.
      * </pre>
      *
      * <code>int32 tries = 12 [json_name = "tries"];</code>
@@ -2088,7 +2090,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How often the provider was asked until it answered or was given up; 1 means no retry.
+     * How often the provider was asked until it answered or failed for good: 1 means no retry, and 0 that it was not asked
+     * at all, because it was down or had no place. A call that was given up before the provider began to answer has 1.
      * </pre>
      *
      * <code>int32 tries = 12 [json_name = "tries"];</code>
@@ -2104,7 +2107,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How often the provider was asked until it answered or was given up; 1 means no retry.
+     * How often the provider was asked until it answered or failed for good: 1 means no retry, and 0 that it was not asked
+     * at all, because it was down or had no place. A call that was given up before the provider began to answer has 1.
      * </pre>
      *
      * <code>int32 tries = 12 [json_name = "tries"];</code>

@@ -125,7 +125,7 @@ public interface CallRecordOrBuilder extends
 
   /**
    * <pre>
-   * Cost. Absent when the model has no price.
+   * Cost. Absent when nothing was billed, or when the model has no price.
    * </pre>
    *
    * <code>.tierwise.v1.Cost cost = 7 [json_name = "cost"];</code>
@@ -134,7 +134,7 @@ public interface CallRecordOrBuilder extends
   boolean hasCost();
   /**
    * <pre>
-   * Cost. Absent when the model has no price.
+   * Cost. Absent when nothing was billed, or when the model has no price.
    * </pre>
    *
    * <code>.tierwise.v1.Cost cost = 7 [json_name = "cost"];</code>
@@ -143,7 +143,7 @@ public interface CallRecordOrBuilder extends
   dev.tierwise.v1.Cost getCost();
   /**
    * <pre>
-   * Cost. Absent when the model has no price.
+   * Cost. Absent when nothing was billed, or when the model has no price.
    * </pre>
    *
    * <code>.tierwise.v1.Cost cost = 7 [json_name = "cost"];</code>
@@ -210,7 +210,8 @@ public interface CallRecordOrBuilder extends
 
   /**
    * <pre>
-   * How often the provider was asked until it answered or was given up; 1 means no retry.
+   * How often the provider was asked until it answered or failed for good: 1 means no retry, and 0 that it was not asked
+   * at all, because it was down or had no place. A call that was given up before the provider began to answer has 1.
    * </pre>
    *
    * <code>int32 tries = 12 [json_name = "tries"];</code>

@@ -345,7 +345,7 @@ private static final long serialVersionUID = 0L;
   private dev.tierwise.v1.Cost cost_;
   /**
    * <pre>
-   * All calls' costs added up. Absent when any call's model has no price.
+   * All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
    * </pre>
    *
    * <code>.tierwise.v1.Cost cost = 10 [json_name = "cost"];</code>
@@ -357,7 +357,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * All calls' costs added up. Absent when any call's model has no price.
+   * All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
    * </pre>
    *
    * <code>.tierwise.v1.Cost cost = 10 [json_name = "cost"];</code>
@@ -369,7 +369,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * All calls' costs added up. Absent when any call's model has no price.
+   * All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
    * </pre>
    *
    * <code>.tierwise.v1.Cost cost = 10 [json_name = "cost"];</code>
@@ -384,7 +384,8 @@ private static final long serialVersionUID = 0L;
   private java.util.List<dev.tierwise.v1.CallRecord> calls_;
   /**
    * <pre>
-   * Every attempt and every check, each once, in the order started.
+   * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+   * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
    * </pre>
    *
    * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -395,7 +396,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Every attempt and every check, each once, in the order started.
+   * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+   * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
    * </pre>
    *
    * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -407,7 +409,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Every attempt and every check, each once, in the order started.
+   * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+   * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
    * </pre>
    *
    * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -418,7 +421,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Every attempt and every check, each once, in the order started.
+   * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+   * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
    * </pre>
    *
    * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -429,7 +433,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Every attempt and every check, each once, in the order started.
+   * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+   * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
    * </pre>
    *
    * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2248,7 +2253,7 @@ private static final long serialVersionUID = 0L;
         dev.tierwise.v1.Cost, dev.tierwise.v1.Cost.Builder, dev.tierwise.v1.CostOrBuilder> costBuilder_;
     /**
      * <pre>
-     * All calls' costs added up. Absent when any call's model has no price.
+     * All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 10 [json_name = "cost"];</code>
@@ -2259,7 +2264,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * All calls' costs added up. Absent when any call's model has no price.
+     * All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 10 [json_name = "cost"];</code>
@@ -2274,7 +2279,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * All calls' costs added up. Absent when any call's model has no price.
+     * All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 10 [json_name = "cost"];</code>
@@ -2294,7 +2299,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * All calls' costs added up. Absent when any call's model has no price.
+     * All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 10 [json_name = "cost"];</code>
@@ -2312,7 +2317,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * All calls' costs added up. Absent when any call's model has no price.
+     * All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 10 [json_name = "cost"];</code>
@@ -2337,7 +2342,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * All calls' costs added up. Absent when any call's model has no price.
+     * All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 10 [json_name = "cost"];</code>
@@ -2354,7 +2359,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * All calls' costs added up. Absent when any call's model has no price.
+     * All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 10 [json_name = "cost"];</code>
@@ -2366,7 +2371,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * All calls' costs added up. Absent when any call's model has no price.
+     * All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 10 [json_name = "cost"];</code>
@@ -2381,7 +2386,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * All calls' costs added up. Absent when any call's model has no price.
+     * All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
      * </pre>
      *
      * <code>.tierwise.v1.Cost cost = 10 [json_name = "cost"];</code>
@@ -2414,7 +2419,8 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2428,7 +2434,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2442,7 +2449,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2456,7 +2464,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2477,7 +2486,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2495,7 +2505,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2515,7 +2526,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2536,7 +2548,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2554,7 +2567,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2572,7 +2586,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2591,7 +2606,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2608,7 +2624,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2625,7 +2642,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2636,7 +2654,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2650,7 +2669,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2665,7 +2685,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2676,7 +2697,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -2688,7 +2710,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Every attempt and every check, each once, in the order started.
+     * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+     * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
      * </pre>
      *
      * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>

@@ -174,7 +174,7 @@ public interface GenerationSummaryOrBuilder extends
 
   /**
    * <pre>
-   * All calls' costs added up. Absent when any call's model has no price.
+   * All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
    * </pre>
    *
    * <code>.tierwise.v1.Cost cost = 10 [json_name = "cost"];</code>
@@ -183,7 +183,7 @@ public interface GenerationSummaryOrBuilder extends
   boolean hasCost();
   /**
    * <pre>
-   * All calls' costs added up. Absent when any call's model has no price.
+   * All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
    * </pre>
    *
    * <code>.tierwise.v1.Cost cost = 10 [json_name = "cost"];</code>
@@ -192,7 +192,7 @@ public interface GenerationSummaryOrBuilder extends
   dev.tierwise.v1.Cost getCost();
   /**
    * <pre>
-   * All calls' costs added up. Absent when any call's model has no price.
+   * All calls' costs added up; 0 when none was billed. Absent when the model of any billed call has no price.
    * </pre>
    *
    * <code>.tierwise.v1.Cost cost = 10 [json_name = "cost"];</code>
@@ -201,7 +201,8 @@ public interface GenerationSummaryOrBuilder extends
 
   /**
    * <pre>
-   * Every attempt and every check, each once, in the order started.
+   * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+   * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
    * </pre>
    *
    * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -210,7 +211,8 @@ public interface GenerationSummaryOrBuilder extends
       getCallsList();
   /**
    * <pre>
-   * Every attempt and every check, each once, in the order started.
+   * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+   * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
    * </pre>
    *
    * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -218,7 +220,8 @@ public interface GenerationSummaryOrBuilder extends
   dev.tierwise.v1.CallRecord getCalls(int index);
   /**
    * <pre>
-   * Every attempt and every check, each once, in the order started.
+   * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+   * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
    * </pre>
    *
    * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -226,7 +229,8 @@ public interface GenerationSummaryOrBuilder extends
   int getCallsCount();
   /**
    * <pre>
-   * Every attempt and every check, each once, in the order started.
+   * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+   * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
    * </pre>
    *
    * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>
@@ -235,7 +239,8 @@ public interface GenerationSummaryOrBuilder extends
       getCallsOrBuilderList();
   /**
    * <pre>
-   * Every attempt and every check, each once, in the order started.
+   * Every attempt and every check, each once, in the order started. `finished` always has all of them. The summary of an
+   * error has none of them when it would not fit with them: an error's details stay under 4 KiB. Its totals still hold.
    * </pre>
    *
    * <code>repeated .tierwise.v1.CallRecord calls = 11 [json_name = "calls"];</code>

@@ -39,7 +39,7 @@ public record CallRecord(dev.tierwise.v1.CallRecord message) {
         return message.hasUsage() ? Optional.of(new Usage(message.getUsage())) : Optional.empty();
     }
 
-    /** Cost; empty when the model has no price. */
+    /** Cost; empty when nothing was billed, or when the model has no price. */
     public Optional<Cost> cost() {
         return message.hasCost() ? Optional.of(new Cost(message.getCost())) : Optional.empty();
     }
@@ -64,7 +64,7 @@ public record CallRecord(dev.tierwise.v1.CallRecord message) {
         return Words.word(ErrorReason.class, message.getFailureReason());
     }
 
-    /** How often the provider was asked; 1 means no retry. */
+    /** How often the provider was asked: 1 means no retry, 0 that it was down or had no place. */
     public int tries() {
         return message.getTries();
     }

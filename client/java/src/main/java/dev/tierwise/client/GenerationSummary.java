@@ -58,12 +58,15 @@ public record GenerationSummary(dev.tierwise.v1.GenerationSummary message) {
         return new Usage(message.getUsage());
     }
 
-    /** All calls' costs added up; empty when any call's model has no price. */
+    /** All calls' costs added up; empty when the model of any billed call has no price. */
     public Optional<Cost> cost() {
         return message.hasCost() ? Optional.of(new Cost(message.getCost())) : Optional.empty();
     }
 
-    /** Every attempt and every check, each once, in the order started. */
+    /**
+     * Every attempt and every check, each once, in the order started; empty in an error that they
+     * would not fit into, whose totals still hold.
+     */
     public List<CallRecord> calls() {
         return message.getCallsList().stream().map(CallRecord::new).toList();
     }
