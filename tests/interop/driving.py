@@ -13,6 +13,7 @@ from typing import IO, Any, Final
 
 from tests.house.tree import ROOT
 from tests.messages import Plain
+from tests.programs import environment
 
 Called = dict[str, Any]
 
@@ -67,10 +68,11 @@ class Played:
 
 
 class Driver:
-    """One driver, for many calls."""
+    """One driver, for many calls; `variables` are its environment, beside the machine's."""
 
-    def __init__(self, command: tuple[str | Path, ...]) -> None:
+    def __init__(self, command: tuple[str | Path, ...], **variables: str) -> None:
         self._command = command
+        self._variables = variables
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._lines: queue.Queue[bytes] = queue.Queue()
@@ -121,7 +123,11 @@ class Driver:
         if self._process is None:
             self._lines = queue.Queue()
             self._process = subprocess.Popen(
-                self._command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                self._command,
+                cwd=ROOT,
+                env=environment(self._variables),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
             )
             output = self._process.stdout
             self._reader = threading.Thread(target=_read, args=(output, self._lines), daemon=True)

@@ -4,13 +4,16 @@ dies, retries, and streams that a server of today does not send.
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import grpc
 import pytest
+import trustme
 from google.protobuf import json_format
 
 from tests.house.tree import ROOT
@@ -67,9 +70,63 @@ def test_key_and_user_agent_are_sent(
     assert str(sent["user-agent"]).startswith(f"tierwise-{language.name}/{__version__}")
 
 
+@pytest.mark.usefixtures("driver")  # It builds the program that runs here in another environment.
+def test_environment_names_endpoint_and_key(language: Language, server: FakeServer) -> None:
+    variables = {"TIERWISE_ENDPOINT": server.endpoint, "TIERWISE_API_KEY": " tw-environment "}
+    apart = Driver(language.run, **variables)
+    call = {"call": "Generate", "read": "answer", "request": REQUEST}
+    try:
+        assert "answer" in apart.play(call).end
+        assert "answer" in apart.play({**call, "api_key": "tw-argument"}).end
+        assert "answer" in apart.play({**call, "api_key": ""}).end
+    finally:
+        apart.finish()
+    keys = [received.metadata.get("authorization") for received in server.calls]
+    assert keys == ["Bearer tw-environment", "Bearer tw-argument", None]
+
+
 def test_no_key_is_no_header(driver: Driver, server: FakeServer) -> None:
     assert "answer" in driver.play(generating(server)).end
     assert "authorization" not in server.calls[0].metadata
+
+
+def first_sent(listener: socket.socket) -> bytes:
+    """Return the first byte that a caller sends; nobody is let in after it."""
+    with listener:
+        connection, _ = listener.accept()
+    with connection:
+        connection.settimeout(WAIT_S)
+        return connection.recv(1)
+
+
+@pytest.mark.parametrize(("host", "first"), [("127.0.0.1", b"P"), ("[::ffff:127.0.0.1]", b"\x16")])
+def test_tls_is_spoken_to_any_host_but_loopback(driver: Driver, host: str, first: bytes) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(WAIT_S)
+    # An IPv4-mapped address leads here and yet is not loopback, as client/README.md has it.
+    call = {
+        "call": "Generate",
+        "read": "answer",
+        "endpoint": f"{host}:{listener.getsockname()[1]}",
+        "request": REQUEST,
+        "timeout_s": 5,
+    }
+    with ThreadPoolExecutor() as beside:
+        sent = beside.submit(first_sent, listener)
+        played = driver.play(call)
+    assert sent.result() == first
+    assert played.error["started"] is False
+
+
+def test_certificate_that_nobody_vouches_for_is_refused(driver: Driver) -> None:
+    own = trustme.CA().issue_cert("127.0.0.1")
+    pair = (own.private_key_pem.bytes(), own.cert_chain_pems[0].bytes())
+    with FakeServer(credentials=grpc.ssl_server_credentials([pair])) as server:
+        endpoint = server.endpoint.replace("127.0.0.1", "[::ffff:127.0.0.1]")
+        played = driver.play(generating(server, endpoint=endpoint, api_key="tw-1"))
+        assert not server.calls
+    wanted = {"class": "UnavailableError", "status": "UNAVAILABLE", "started": False}
+    check(wanted, played.error)
 
 
 def test_request_is_sent_as_it_was_asked(driver: Driver, server: FakeServer) -> None:

@@ -51,8 +51,7 @@ export async function tracing(
 }
 
 function started(otel: typeof api, span: api.Span): Span {
-  const headers: Record<string, string> = {};
-  otel.propagation.inject(otel.trace.setSpan(otel.context.active(), span), headers);
+  const headers = carried(otel, span);
   const end = (status: string, errorType = "") => {
     // A span that has ended ignores what follows, and warns.
     if (!span.isRecording()) return;
@@ -78,6 +77,26 @@ function started(otel: typeof api, span: api.Span): Span {
       return end(error.status, error.status);
     },
   };
+}
+
+/** Return what carries a span to the server: as the process's propagator says, else as W3C does. */
+function carried(otel: typeof api, span: api.Span): Record<string, string> {
+  const context = otel.trace.setSpan(otel.context.active(), span);
+  const headers: Record<string, string> = {};
+  if (otel.propagation.fields().length > 0) {
+    otel.propagation.inject(context, headers);
+    return headers;
+  }
+  const { traceId, spanId, traceFlags, traceState } = span.spanContext();
+  if (!otel.isSpanContextValid(span.spanContext())) return headers;
+  const flags = traceFlags.toString(16).padStart(2, "0");
+  headers.traceparent = `00-${traceId}-${spanId}-${flags}`;
+  const state = traceState?.serialize();
+  if (state) headers.tracestate = state;
+  const baggage = otel.propagation.getBaggage(context)?.getAllEntries() ?? [];
+  const entries = baggage.map(([name, { value }]) => `${name}=${encodeURIComponent(value)}`);
+  if (entries.length > 0) headers.baggage = entries.join(",");
+  return headers;
 }
 
 function describe(span: api.Span, summary: GenerationSummary): void {

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { context, propagation, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import {
+  context,
+  createTraceState,
+  propagation,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import {
@@ -56,4 +63,26 @@ test("each call is one CLIENT span, whose context goes to the server", async () 
   assert.equal(refused.attributes["error.type"], "RESOURCE_EXHAUSTED");
   assert.equal(refused.attributes["tierwise.reason"], "RATE_LIMITED");
   assert.equal(left.attributes["rpc.response.status_code"], "CANCELLED");
+});
+
+test("W3C context goes to the server also where the process has set no propagator", async () => {
+  await using server = await FakeServer.start();
+  await using client = new Client({ endpoint: server.endpoint });
+  const [traceId, spanId] = ["0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"];
+  const remote = { traceId, spanId, traceFlags: 1, traceState: createTraceState("a=1") };
+  const baggage = propagation.createBaggage({ team: { value: "search & find" } });
+  const parent = propagation.setBaggage(trace.setSpanContext(context.active(), remote), baggage);
+  propagation.disable();
+  try {
+    await context.with(parent, () => client.route());
+    await client.route();
+  } finally {
+    propagation.setGlobalPropagator(new W3CTraceContextPropagator());
+  }
+  const [within, without] = server.calls.map((call) => call.headers);
+  // Without a provider, too, a call is part of its caller's trace.
+  assert.equal(within?.get("traceparent"), `00-${traceId}-${spanId}-01`);
+  assert.equal(within?.get("tracestate"), "a=1");
+  assert.equal(within?.get("baggage"), "team=search%20%26%20find");
+  assert.equal(without?.get("traceparent"), null);
 });

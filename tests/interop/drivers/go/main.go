@@ -27,7 +27,7 @@ type call struct {
 	Read        string          `json:"read"`
 	Endpoint    string          `json:"endpoint"`
 	Request     json.RawMessage `json:"request"`
-	APIKey      string          `json:"api_key"`
+	APIKey      *string         `json:"api_key"`
 	TimeoutS    float64         `json:"timeout_s"`
 	Traceparent string          `json:"traceparent"`
 	CancelAfter string          `json:"cancel_after"`
@@ -67,7 +67,11 @@ func play(line []byte) error {
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(asked.TimeoutS*float64(time.Second)))
 		defer cancel()
 	}
-	client, err := tierwise.New(asked.Endpoint, tierwise.WithAPIKey(asked.APIKey))
+	var options []tierwise.ClientOption
+	if asked.APIKey != nil {
+		options = append(options, tierwise.WithAPIKey(*asked.APIKey))
+	}
+	client, err := tierwise.New(asked.Endpoint, options...)
 	if err != nil {
 		return err
 	}

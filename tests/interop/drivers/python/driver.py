@@ -32,9 +32,9 @@ class Call(BaseModel):
 
     call: Literal["Generate", "Route"]
     read: Literal["events", "text", "answer"] = "answer"
-    endpoint: str
+    endpoint: str | None = None
     request: dict[str, Any]
-    api_key: str = ""
+    api_key: str | None = None
     timeout_s: float | None = None
     traceparent: str = ""
     cancel_after: str = ""

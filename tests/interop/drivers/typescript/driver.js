@@ -105,7 +105,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const unknown = Object.keys(call).find((key) => !KEYS.has(key));
   if (unknown) throw new Error(`this driver does not know ${unknown}`);
   const parent = propagation.extract(ROOT_CONTEXT, { traceparent: call.traceparent ?? "" });
-  const client = new Client({ endpoint: call.endpoint, apiKey: call.api_key ?? "" });
+  const client = new Client({ endpoint: call.endpoint, apiKey: call.api_key });
   write("end", await context.with(parent, () => play(call, client)));
   await client.close();
 }

@@ -8,6 +8,7 @@ import com.google.protobuf.Message;
 import com.google.protobuf.util.JsonFormat;
 
 import dev.tierwise.client.Client;
+import dev.tierwise.client.ClientBuilder;
 import dev.tierwise.client.Event;
 import dev.tierwise.client.GenerateOptions;
 import dev.tierwise.client.GenerationStream;
@@ -74,8 +75,11 @@ public final class Driver {
     }
 
     private Void play() throws IOException {
-        try (Client client =
-                Client.builder().endpoint(word("endpoint")).apiKey(word("api_key")).build()) {
+        ClientBuilder builder = Client.builder().endpoint(word("endpoint"));
+        if (call.has("api_key")) {
+            builder.apiKey(word("api_key"));
+        }
+        try (Client client = builder.build()) {
             write("end", word("call").equals("Route") ? route(client) : generate(client));
         }
         return null;
