@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from tests.bench.recorded import Graded
+from tests.bench.routing_ceiling import CEILING, mmlu_prior, router_prior
 from tests.bench.rows import Row
 from tierwise_server.measure.metrics import RoutingCurve, apgr, cpt, routing_curve
 from tierwise_server.measure.outcomes import FloatArray
@@ -18,6 +19,7 @@ GUARDED = (5, 10, 20, 50)
 ROUTELLM = "best published router 0.603 with about 1,500 labels"
 APGR_GOALS = {10: 0.61, 20: 0.635, 50: 0.66}
 SCORE_GOALS = {10: 0.639, 20: 0.647, 50: 0.658}
+CEILING_SEEDS = 100
 
 Samples = Sequence[FloatArray]
 Split = tuple[Samples, Samples]
@@ -51,7 +53,7 @@ def per_type(n: int) -> Callable[[Samples, np.random.Generator], Split]:
 
 
 def by_traffic(n: int) -> Callable[[Samples, np.random.Generator], Split]:
-    """Label n tasks a type on average, drawn from the halves as tasks come: common types get more, none gets none."""
+    """Label n tasks a type on average, drawn as tasks come: common types get more, as in `measure run --sample`."""
 
     def split(samples: Samples, rng: np.random.Generator) -> Split:
         label, test = halves(samples, rng)
@@ -73,21 +75,38 @@ def all_others(n: int) -> Callable[[Samples, np.random.Generator], Split]:
     return split
 
 
+def learned_gains(label: Samples) -> FloatArray:
+    """What the second model is thought to gain over the first, per type."""
+    return shrunk_gains(label, fallback=0).mean[:, 1]
+
+
 def mmlu_rows(data: Graded, seeds: int = SEEDS) -> list[Row]:
     """Route RouteLLM's pair of models by subject alone."""
     rows = []
     for n, goal in APGR_GOALS.items():
         curves = mmlu_curves(data, per_type(n), seeds)
         used = np.mean([min(n, len(sample) // 2) for sample in data.quality])
+        ceiling = over_seeds(
+            "", map(apgr, mmlu_curves(data, per_type(n), CEILING_SEEDS, mmlu_prior(data))), ""
+        )
         name = f"MMLU, subject table, {n} labels per type"
         if used < n:
             name += f" ({used:.0f} on average: a half holds no more)"
         rows.append(
+            over_seeds(
+                name,
+                map(apgr, curves),
+                "APGR",
+                reference=f"{ROUTELLM}; {CEILING} {ceiling.value:.4f}",
+                goal=f">= {goal}",
+            )
+        )
+    for n, goal in APGR_GOALS.items():
+        curves = mmlu_curves(data, by_traffic(n), seeds)
+        name = f"MMLU, subject table, {n} labels per type on average, by traffic"
+        rows.append(
             over_seeds(name, map(apgr, curves), "APGR", reference=ROUTELLM, goal=f">= {goal}")
         )
-    curves = mmlu_curves(data, by_traffic(50), seeds)
-    name = "MMLU, subject table, 50 labels per type on average, by traffic"
-    rows.append(over_seeds(name, map(apgr, curves), "APGR", reference=ROUTELLM, goal=">= 0.66"))
     name = "MMLU, subject table, 50 labels per type, tested on all others"
     curves = mmlu_curves(data, all_others(50), seeds)
     rows.append(over_seeds(name, map(apgr, curves), "APGR", reference=ROUTELLM, goal=">= 0.66"))
@@ -100,13 +119,16 @@ def mmlu_rows(data: Graded, seeds: int = SEEDS) -> list[Row]:
 
 
 def mmlu_curves(
-    data: Graded, split: Callable[[Samples, np.random.Generator], Split], seeds: int
+    data: Graded,
+    split: Callable[[Samples, np.random.Generator], Split],
+    seeds: int,
+    learn: Callable[[Samples], FloatArray] = learned_gains,
 ) -> list[RoutingCurve]:
     """Learn the subjects' gains from the labels and route the test tasks by them, once a seed."""
     curves = []
     for seed in range(seeds):
         label, test = split(data.quality, np.random.default_rng(seed))
-        gain = shrunk_gains(label, fallback=0).mean[:, 1]
+        gain = learn(label)
         score = np.repeat(gain, [len(sample) for sample in test])
         tasks = np.concatenate(test)
         curves.append(routing_curve(score, tasks[:, 0], tasks[:, 1]))
@@ -119,8 +141,10 @@ def llm_router_rows(data: Graded, seeds: int = SEEDS) -> list[Row]:
     rows = []
     for n, goal in SCORE_GOALS.items():
         scores = [learned_score(data, n, seed)[0] for seed in range(seeds)]
+        ceiling = np.mean([ceiling_score(data, n, seed) for seed in range(CEILING_SEEDS)])
         name = f"LLMRouter, type table, {n} labels per type"
-        rows.append(over_seeds(name, scores, "score", reference=best, goal=f">= {goal}"))
+        reference = f"{best}; {CEILING} {ceiling:.4f}"
+        rows.append(over_seeds(name, scores, "score", reference=reference, goal=f">= {goal}"))
     for n in GUARDED:
         rows += guarded_rows(data, n, seeds, best)
     return rows
@@ -143,6 +167,13 @@ def guarded_rows(data: Graded, n: int, seeds: int, best: str) -> list[Row]:
         ">= -0.5" if n == min(GUARDED) else "",
     )
     return [over_seeds(name, [score for score, _ in pairs], "score", reference=best), worst]
+
+
+def ceiling_score(data: Graded, n: int, seed: int) -> float:
+    """The mean score of picks by a prior that knows all other types, on the same halves as the table's."""
+    label, test = halves(data.quality, np.random.default_rng(seed))
+    picks = router_prior(data, [half[:n] for half in label]).argmax(axis=1)
+    return float(np.concatenate([h[:, p] for h, p in zip(test, picks, strict=True)]).mean())
 
 
 def learned_score(

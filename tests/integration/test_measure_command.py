@@ -73,6 +73,9 @@ def test_a_run_and_its_table_at_the_terminal(tmp_path: Path, tasks: Path) -> Non
         assert table.returncode == 0, table.stderr
         assert "cannot certify 2 pp with n=3, about" in table.stdout
         assert "+[[routing.rows]]" in table.stdout
+        priced = run("measure", "table", str(folder), "--price", "10", environ=environ)
+        assert priced.returncode == 0, priced.stderr
+        assert "the most quality less 0.1 x cost" in priced.stdout
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,8 @@ def test_a_run_and_its_table_at_the_terminal(tmp_path: Path, tasks: Path) -> Non
         (("run", "nowhere.jsonl"), "nowhere.jsonl"),
         (("report", "nowhere"), "nowhere is no run"),
         (("run", "nowhere.jsonl", "--max-cost", "much"), "is no amount in USD"),
+        (("table", "nowhere", "--guard", "95"), "needs --price"),
+        (("table", "nowhere", "--price", "10", "--fallback", "current"), "not with --price"),
     ],
 )
 def test_a_failure_is_one_line(tmp_path: Path, words: tuple[str, ...], said: str) -> None:

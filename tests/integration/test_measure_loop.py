@@ -12,6 +12,7 @@ import pytest
 from tests import measuring
 from tests.serving import a_request, configured, outcome_of, serving
 from tierwise.v1 import router_pb2
+from tierwise_server.config.evidence import row_hash
 from tierwise_server.config.resolve import core_model
 from tierwise_server.core.confidence import CHECK_MARK
 from tierwise_server.core.model import CallKind
@@ -26,7 +27,7 @@ from tierwise_server.measure.run import Halt, RunOptions, Unpriced
 from tierwise_server.measure.runfolder import RunFolder, RunMismatch
 from tierwise_server.measure.session import Ended, Session
 from tierwise_server.measure.state import answer_key
-from tierwise_server.measure.table import ProposedRow, propose_rows, rows_with_comments
+from tierwise_server.measure.table import Pricing, ProposedRow, propose_rows, rows_with_comments
 from tierwise_server.measure.toml_rows import replace_rows
 from tierwise_server.simulator import Simulator
 
@@ -71,8 +72,28 @@ async def test_the_proposed_table_is_the_right_one_and_serves_as_proposed(tmp_pa
     assert proposed["debug"].candidate == Candidate(("reasoning",))
     assert proposed["draft"].candidate.cascade == ("efficient", "reasoning")
     assert proposed["draft"].proposal.certified
+    _priced_rows_are_the_right_ones(measurement)
     toml = replace_rows('profile = "claude-4"\n', rows_with_comments(rows))
     await _serves_as_proposed(toml, proposed)
+
+
+def _priced_rows_are_the_right_ones(measurement: Measurement) -> None:
+    """Choosing by utility finds the same tiers, promises nothing, and seals its rows as well."""
+    rows = by_type(propose_rows(measurement, Pricing(0.10)))
+    assert {kind: row.candidate.cascade for kind, row in rows.items()} == {
+        "sort": ("efficient",),
+        "draft": ("efficient", "reasoning"),
+        "debug": ("reasoning",),
+    }
+    for row in rows.values():
+        evidence = row.row.evidence
+        assert evidence is not None
+        assert evidence.row_hash == row_hash(row.row)
+        assert evidence.tolerance is evidence.confidence is evidence.loss_bound is None
+        assert "the most quality less 0.1 x cost; loses " in row.proposal.why
+    guarded = by_type(propose_rows(measurement, Pricing(0.10, guard=0.95)))
+    assert guarded["debug"].candidate == Candidate(("reasoning",))
+    assert "where that is not 95% sure" in guarded["debug"].proposal.why
 
 
 async def _serves_as_proposed(toml: str, proposed: dict[str, ProposedRow]) -> None:

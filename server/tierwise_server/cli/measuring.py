@@ -33,6 +33,20 @@ Confidence = Annotated[
     float, typer.Option(min=51, max=99.9, help="How sure to be that no more is lost, in percent.")
 ]
 
+Price = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=100,
+        metavar="POINTS",
+        help="Choose by utility instead: the points of quality that the best tier's cost is worth.",
+    ),
+]
+Guard = Annotated[
+    float | None,
+    typer.Option(min=51, max=99.9, help="With --price: how sure a row must be to beat the best."),
+]
+
 
 class Lost(enum.StrEnum):
     """What becomes of calls that were under way when an earlier run was killed."""
@@ -177,8 +191,17 @@ def table(
     expires_days: Annotated[
         int, typer.Option(min=1, max=3650, help="How long the evidence is to be believed.")
     ] = 180,
+    price: Price = None,
+    guard: Guard = None,
 ) -> None:
-    """Propose the routing table as a diff of the configuration. Changes no file but --out."""
+    """Propose the routing table as a diff of the configuration. Changes no file but --out.
+
+    With --price nothing is certified: rows have the most quality for their cost, and task types lean on each other.
+    """
+    if price is None and guard is not None:
+        raise typer.BadParameter("needs --price", param_hint="--guard")
+    if price is not None and fallback is Fallback.CURRENT:
+        raise typer.BadParameter("goes with --tolerance, not with --price", param_hint="--fallback")
     _require()
     from tierwise_server.cli.measuring_show import TableArguments, show_table
 
@@ -191,6 +214,8 @@ def table(
             confidence=confidence / 100,
             keep_current=fallback is Fallback.CURRENT,
             expires_days=expires_days,
+            price=None if price is None else price / 100,
+            guard=None if guard is None else guard / 100,
         )
     )
 

@@ -27,7 +27,7 @@ NANO_PER_USD = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class TableArguments:
-    """The command's arguments; tolerance and confidence are shares of 1."""
+    """The command's arguments; tolerance, confidence, price and guard are shares of 1."""
 
     folder: Path
     config_file: Path | None
@@ -36,6 +36,15 @@ class TableArguments:
     confidence: float
     keep_current: bool
     expires_days: int
+    price: float | None
+    guard: float | None
+
+    @property
+    def by(self) -> Tolerance | tables.Pricing:
+        """What rows are chosen by."""
+        if self.price is None:
+            return Tolerance(self.tolerance, self.confidence)
+        return tables.Pricing(self.price, self.guard)
 
 
 def opened(folder: Path) -> Measurement:
@@ -51,7 +60,7 @@ def show_table(arguments: TableArguments) -> None:
     measurement = opened(arguments.folder)
     rows = tables.propose_rows(
         measurement,
-        Tolerance(arguments.tolerance, arguments.confidence),
+        arguments.by,
         fallback="current" if arguments.keep_current else "strongest",
         expires_after=dt.timedelta(days=arguments.expires_days),
     )

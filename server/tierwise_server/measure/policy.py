@@ -179,6 +179,22 @@ def propose(
     return _proposal(outcomes, safe, tolerance, verdicts, trivial, more)
 
 
+def chosen(outcomes: Outcomes, candidate: Candidate, reason: str) -> Proposal:
+    """Wrap a row that was chosen on other grounds than a tolerance; `reason` says which. Nothing is promised of it.
+
+    Raises:
+        UnusableSample: the row names a tier that was not measured.
+    """
+    measured = measure(outcomes, candidate)
+    lost = measured.loss
+    why = (
+        f"{candidate}: {reason}; loses {100 * lost.value:.1f} pp"
+        f" [{100 * lost.low:.1f}, {100 * lost.high:.1f}] against {outcomes.strongest}"
+        f" (n={outcomes.n}), for {measured.cost_share:.0%} of its cost."
+    )
+    return Proposal(outcomes.task_type, outcomes.n, measured, False, None, None, why, ())
+
+
 def dominated_tiers(outcomes: Outcomes, confidence: float = 0.90) -> tuple[Dominated, ...]:
     """Name every tier that some other tier beats: no dearer on average, and at least as good on the sample.
 

@@ -18,12 +18,33 @@ from tierwise_server.measure.dataset import SampleTask
 from tierwise_server.measure.grading import Grader
 from tierwise_server.measure.judging import JUDGE, PROMPT_VERSION
 from tierwise_server.measure.outcomes import Candidate, Outcomes, UnusableSample, play
-from tierwise_server.measure.policy import LEAST_SAVING, Measured, Proposal, measure, propose
+from tierwise_server.measure.policy import (
+    LEAST_SAVING,
+    Measured,
+    Proposal,
+    chosen,
+    measure,
+    propose,
+)
+from tierwise_server.measure.utility import choose_by_utility
 
 EXPIRES_AFTER: Final = dt.timedelta(days=180)
 """Models and traffic drift; half a year is also when a price book counts as old."""
 
 Fallback = Literal["strongest", "current"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """Rows chosen by what quality is worth, in place of a tolerance; see `utility.choose_by_utility`.
+
+    Attributes:
+        price: how much quality the strongest tier's mean cost is worth; 0.1 gives ten points for it.
+        guard: how likely a row must be to beat the strongest tier; None takes the highest mean.
+    """
+
+    price: float
+    guard: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +82,55 @@ class ProposedRow:
 
 def propose_rows(
     measurement: Measurement,
-    tolerance: Tolerance,
+    tolerance: Tolerance | Pricing,
     *,
     fallback: Fallback = "strongest",
     expires_after: dt.timedelta = EXPIRES_AFTER,
 ) -> tuple[ProposedRow, ...]:
     """Propose a row per measured task type. Where no cheaper row can be certified, the safer one is kept.
 
+    Given a price, every task type leans on all others (measure/shrinkage.py), and nothing is certified.
+
     Args:
         measurement: a run.
-        tolerance: what may be lost against the strongest tier, and how sure one must be.
+        tolerance: what may be lost against the strongest tier, and how sure one must be; or what quality is worth.
         fallback: what is kept where nothing is certified: the strongest tier, or the row in force.
         expires_after: how long the evidence is to be believed.
 
     Raises:
-        UnusableSample: no task has a graded answer at every tier.
+        UnusableSample: no task has a graded answer at every tier; or a price, and the strongest tier cost nothing.
     """
     if not measurement.samples:
         raise UnusableSample("no task has a graded answer at every tier yet")
+    if isinstance(tolerance, Pricing):
+        proposals = _priced([sample.calibrated for sample in measurement.samples], tolerance)
+        return tuple(
+            _priced_row(measurement, sample, proposal, expires_after)
+            for sample, proposal in zip(measurement.samples, proposals, strict=True)
+        )
     return tuple(
         _propose(measurement, sample, tolerance, fallback, expires_after)
         for sample in measurement.samples
     )
+
+
+def _priced(samples: Sequence[Outcomes], pricing: Pricing) -> list[Proposal]:
+    rows = choose_by_utility(samples, pricing.price, pricing.guard)
+    reason = f"the most quality less {pricing.price:g} x cost"
+    if pricing.guard is not None:
+        reason += f", or the strongest tier where that is not {pricing.guard:.0%} sure"
+    return [chosen(sample, rows[sample.task_type], reason) for sample in samples]
+
+
+def _priced_row(
+    measurement: Measurement,
+    sample: TypeSample,
+    proposal: Proposal,
+    expires_after: dt.timedelta,
+) -> ProposedRow:
+    current, seen = _current(measurement, sample)
+    sealed = _sealed(_row(measurement, sample, proposal, None, expires_after, keeps=False))
+    return ProposedRow(sample, proposal, current, seen, sample.calibrated, None, sealed)
 
 
 def under(policy: Policy, sample: TypeSample) -> Outcomes | None:
@@ -123,12 +171,15 @@ def _propose(
         why = f"{current.candidate}, as now{proposal.why.removeprefix(str(proposal.candidate))}"
         proposal = replace(proposal, measured=current, certified=False, bound=None, why=why)
     content = _row(measurement, sample, proposal, tolerance, expires_after, keeps=keeps)
-    row = RowSettings.model_validate(content)
-    content["evidence"]["row_hash"] = row_hash(row)
     played = seen if keeps and seen is not None else sample.calibrated
-    sealed = RowSettings.model_validate(content)
+    sealed = _sealed(content)
     more = _more_for_cheaper(sample, proposal, tolerance)
     return ProposedRow(sample, proposal, current, seen, played, more, sealed)
+
+
+def _sealed(content: dict[str, Any]) -> RowSettings:
+    content["evidence"]["row_hash"] = row_hash(RowSettings.model_validate(content))
+    return RowSettings.model_validate(content)
 
 
 def _more_for_cheaper(sample: TypeSample, proposal: Proposal, tolerance: Tolerance) -> int | None:
@@ -149,7 +200,7 @@ def _row(
     measurement: Measurement,
     sample: TypeSample,
     proposal: Proposal,
-    tolerance: Tolerance,
+    tolerance: Tolerance | None,
     expires_after: dt.timedelta,
     *,
     keeps: bool,
@@ -208,7 +259,7 @@ def _evidence(
     measurement: Measurement,
     sample: TypeSample,
     proposal: Proposal,
-    tolerance: Tolerance,
+    tolerance: Tolerance | None,
     expires_after: dt.timedelta,
 ) -> dict[str, Any]:
     settings, measured = measurement.settings, proposal.measured
@@ -227,9 +278,9 @@ def _evidence(
         "expires_at": settings.made_at + expires_after,
         "models": {tier: settings.models[tier] for tier in settings.tiers},
         "escalation_rate": round(measured.escalation.value, 4),
-        "tolerance": tolerance.loss,
-        "confidence": tolerance.confidence,
     }
+    if tolerance is not None:
+        evidence |= {"tolerance": tolerance.loss, "confidence": tolerance.confidence}
     if proposal.certified and proposal.bound is not None:
         margin = 5e-5 if proposal.bound > 0 else 0.0
         evidence["loss_bound"] = min(1.0, round(proposal.bound + margin, 4))
