@@ -10,21 +10,24 @@ import { FakeServer } from "@tierwise/client/testing";
 import { generate } from "selfsigned";
 
 /** Return a self-signed certificate of 127.0.0.1 and its key, in PEM. */
-async function certified(): Promise<{ cert: string; key: string }> {
-  const { cert, private: key } = await generate([{ name: "commonName", value: "test" }], {
-    keyType: "ec",
-    extensions: [
-      { name: "basicConstraints", cA: true },
-      { name: "subjectAltName", altNames: [{ type: 7, ip: "127.0.0.1" }] },
-    ],
-  });
-  return { cert, key };
+async function certified(): Promise<{ certificate: string; key: string }> {
+  const { cert: certificate, private: key } = await generate(
+    [{ name: "commonName", value: "test" }],
+    {
+      keyType: "ec",
+      extensions: [
+        { name: "basicConstraints", cA: true },
+        { name: "subjectAltName", altNames: [{ type: 7, ip: "127.0.0.1" }] },
+      ],
+    },
+  );
+  return { certificate, key };
 }
 
 const own = await certified();
 const stranger = await certified();
 // It speaks to callers with a certificate that it trusts, and to nobody else.
-const mutual = { ...own, ca: own.cert, requestCert: true, rejectUnauthorized: true };
+const mutual = { ...own, clientAuthorities: own.certificate };
 
 async function tierWith(server: FakeServer, options: ClientOptions): Promise<string> {
   await using client = new Client({ endpoint: server.endpoint, ...options });
@@ -35,9 +38,9 @@ test("certificates switch TLS on, as text, bytes or file", async () => {
   await using server = await FakeServer.start({ tls: mutual });
   const folder = mkdtempSync(`${tmpdir()}/tierwise-`);
   try {
-    writeFileSync(`${folder}/own.pem`, own.cert);
+    writeFileSync(`${folder}/own.pem`, own.certificate);
     const file = pathToFileURL(`${folder}/own.pem`);
-    for (const root of [own.cert, Buffer.from(own.cert), file]) {
+    for (const root of [own.certificate, Buffer.from(own.certificate), file]) {
       const options = { rootCertificates: root, clientCertificate: file, clientKey: own.key };
       assert.equal(await tierWith(server, options), "efficient");
     }
@@ -49,14 +52,14 @@ test("certificates switch TLS on, as text, bytes or file", async () => {
 
 test("without the certificates that either side asks for, nothing is said", async () => {
   await using server = await FakeServer.start({ tls: mutual });
-  const identity = { clientCertificate: own.cert, clientKey: own.key };
+  const identity = { clientCertificate: own.certificate, clientKey: own.key };
   for (const [what, options] of Object.entries({
     "an authority not trusted": identity,
-    "another authority": { ...identity, rootCertificates: stranger.cert },
-    "no certificate of the client": { rootCertificates: own.cert },
+    "another authority": { ...identity, rootCertificates: stranger.certificate },
+    "no certificate of the client": { rootCertificates: own.certificate },
     "a certificate of a stranger": {
-      rootCertificates: own.cert,
-      clientCertificate: stranger.cert,
+      rootCertificates: own.certificate,
+      clientCertificate: stranger.certificate,
       clientKey: stranger.key,
     },
     "in the clear": { tls: false },
@@ -71,7 +74,7 @@ test("a name that the certificate does not have is refused", async () => {
   await using server = await FakeServer.start({ tls: own });
   const endpoint = server.endpoint.replace("127.0.0.1", "localhost");
   await assert.rejects(
-    tierWith(server, { endpoint, rootCertificates: own.cert }),
+    tierWith(server, { endpoint, rootCertificates: own.certificate }),
     UnavailableError,
   );
   assert.equal(server.calls.length, 0);

@@ -11,4 +11,4 @@
 
 export { type FailureDetails, failed } from "./failures.js";
 export { answered, escalated, Hold, routed, type Script, type Step } from "./scripts.js";
-export { FakeServer, type ReceivedCall } from "./server.js";
+export { FakeServer, type ReceivedCall, type ServerTls } from "./server.js";

@@ -6,7 +6,6 @@ import {
   createSecureServer,
   createServer,
   type Http2Server,
-  type SecureServerOptions,
   type ServerHttp2Session,
 } from "node:http2";
 import type { AddressInfo } from "node:net";
@@ -29,6 +28,14 @@ export interface ReceivedCall {
   readonly left: AbortSignal;
 }
 
+/** How a server speaks TLS; all in PEM. */
+export interface ServerTls {
+  readonly certificate: string;
+  readonly key: string;
+  /** Only callers with a certificate of these authorities are let in. Default: all. */
+  readonly clientAuthorities?: string;
+}
+
 /** A tierwise server that plays scripts, in the order given; with none left, a short answer. */
 export class FakeServer implements AsyncDisposable {
   /** Every call received, in order. */
@@ -38,12 +45,12 @@ export class FakeServer implements AsyncDisposable {
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #server: Http2Server;
 
-  private constructor(tls: SecureServerOptions | undefined) {
+  private constructor(tls: ServerTls | undefined) {
     const handler = connectNodeAdapter({
       routes: (router) => this.#routes(router),
       grpcWeb: false,
     });
-    this.#server = tls ? createSecureServer(tls, handler) : createServer(handler);
+    this.#server = tls ? createSecureServer(optionsOf(tls), handler) : createServer(handler);
     this.#server.on("session", (session) => {
       this.#sessions.add(session);
       session.once("close", () => this.#sessions.delete(session));
@@ -53,9 +60,9 @@ export class FakeServer implements AsyncDisposable {
   /**
    * Return a server that serves; who starts it closes it.
    *
-   * @param options.tls its certificate and key, and whose clients it lets in. Default: in the clear.
+   * @param options.tls Default: in the clear.
    */
-  static async start(options: { readonly tls?: SecureServerOptions } = {}): Promise<FakeServer> {
+  static async start(options: { readonly tls?: ServerTls } = {}): Promise<FakeServer> {
     const started = new FakeServer(options.tls);
     await new Promise<void>((resolve) => started.#server.listen(0, "127.0.0.1", resolve));
     return started;
@@ -125,6 +132,12 @@ export class FakeServer implements AsyncDisposable {
     this.calls.push({ request, headers: context.requestHeader, timeoutMs, ended, left });
     return { left, done };
   }
+}
+
+function optionsOf({ certificate: cert, key, clientAuthorities: ca }: ServerTls) {
+  return ca === undefined
+    ? { cert, key }
+    : { cert, key, ca, requestCert: true, rejectUnauthorized: true };
 }
 
 function isWhole(step: Step): step is pb.GenerateResponse {
