@@ -54,6 +54,10 @@ demo: setup ## Play four tasks through server and client against the bundled sim
 test: setup ## Run every test (ARGS='-k name -x' goes to pytest)
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: seeded-bugs
+seeded-bugs: setup ## Put in one bug at a time and see its test catch it; writes build/seeded-bugs.json
+	$(BIN)/python -m tests.fault.run_seeded $(ARGS)
+
 .PHONY: coverage
 coverage: setup ## Run every test and print what none of them reaches
 	$(BIN)/python -m pytest --cov --cov-report=term-missing $(ARGS)
