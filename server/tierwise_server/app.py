@@ -83,8 +83,10 @@ async def build(
             environ, service_version=__version__, upstreams=upstreams_of(config)
         )
     own_providers = providers_of(config, environ, telemetry.overload) if providers is None else {}
+    table = config.routing_table()
+    telemetry.expect(table)
     engine = Engine(
-        table=config.routing_table(),
+        table=table,
         prices=config.price_book(),
         providers=own_providers if providers is None else providers,
         settings=engine_settings(config),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tierwise_server.telemetry import names
+from tierwise_server.telemetry import instruments, names
 
 
 def tables() -> str:
@@ -41,7 +41,7 @@ def _attributes(keys: Iterable[str]) -> str:
 def _metrics() -> str:
     rows = [
         (f"`{metric.name}`", metric.instrument, metric.unit, metric.meaning, _codes(metric.keys))
-        for metric in names.METRICS.values()
+        for metric in instruments.METRICS.values()
     ]
     head = ("metric", "instrument", "unit", "meaning", "attributes")
     return f"## Metrics\n\n{_table(head, rows)}"

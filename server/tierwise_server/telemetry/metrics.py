@@ -26,14 +26,14 @@ from tierwise_server.core.stream import (
     StreamEvent,
 )
 from tierwise_server.core.table import Rule
-from tierwise_server.telemetry import attributes, names
+from tierwise_server.telemetry import attributes, instruments, names
 from tierwise_server.telemetry.text import plain
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Histogram, Meter
     from opentelemetry.trace import Span
 
-    from tierwise_server.core.table import Plan
+    from tierwise_server.core.table import Plan, RoutingTable
     from tierwise_server.errors import Reason
 
 OTHER: Final = "other"
@@ -45,7 +45,7 @@ _Labels = tuple[str | bool, ...]
 class Counter:
     """A monotonic sum per set of labels, read by the SDK when it collects."""
 
-    def __init__(self, meter: Meter, metric: names.Metric, *, divisor: int = 1) -> None:
+    def __init__(self, meter: Meter, metric: instruments.Metric, *, divisor: int = 1) -> None:
         self._keys = metric.keys
         self._divisor = divisor
         self._totals: dict[_Labels, int] = {}
@@ -68,11 +68,30 @@ class Counter:
         return {key: label for key, label in zip(self._keys, labels, strict=True) if label != ""}
 
 
+class Gauge:
+    """Values that stand until others are shown, read by the SDK when it collects."""
+
+    def __init__(self, meter: Meter, metric: instruments.Metric) -> None:
+        self._keys = metric.keys
+        self._values: Mapping[tuple[str, ...], float] = {}
+        meter.create_observable_gauge(
+            metric.name, [self._observe], unit=metric.unit, description=metric.meaning
+        )
+
+    def show(self, values: Mapping[tuple[str, ...], float]) -> None:
+        """Replace all values; labels are in the order of the metric's keys."""
+        self._values = values
+
+    def _observe(self, _: CallbackOptions) -> Iterable[Observation]:
+        for labels, value in self._values.items():
+            yield Observation(value, dict(zip(self._keys, labels, strict=True)))
+
+
 class Metrics:
     """Every instrument of the server."""
 
     def __init__(self, meter: Meter) -> None:
-        def histogram(metric: names.Metric) -> Histogram:
+        def histogram(metric: instruments.Metric) -> Histogram:
             return meter.create_histogram(
                 metric.name,
                 unit=metric.unit,
@@ -80,29 +99,48 @@ class Metrics:
                 explicit_bucket_boundaries_advisory=metric.buckets,
             )
 
-        self._rpc_duration = histogram(names.RPC_DURATION)
-        self.request_duration = histogram(names.REQUEST_DURATION)
-        self.first_token = histogram(names.FIRST_TOKEN)
-        self.overhead = histogram(names.OVERHEAD)
-        self.call_duration = histogram(names.CALL_DURATION)
-        self.call_first_chunk = histogram(names.CALL_FIRST_CHUNK)
-        self.confidence_score = histogram(names.CONFIDENCE_SCORE)
-        self.requests = Counter(meter, names.REQUESTS)
-        self.escalations = Counter(meter, names.ESCALATIONS)
-        self.cost = Counter(meter, names.COST, divisor=attributes.NANO_PER_USD)
-        self.counterfactual = Counter(
-            meter, names.COUNTERFACTUAL_COST, divisor=attributes.NANO_PER_USD
+        self._rpc_duration = histogram(instruments.RPC_DURATION)
+        self.request_duration = histogram(instruments.REQUEST_DURATION)
+        self.first_token = histogram(instruments.FIRST_TOKEN)
+        self.overhead = histogram(instruments.OVERHEAD)
+        self.call_duration = histogram(instruments.CALL_DURATION)
+        self.call_first_chunk = histogram(instruments.CALL_FIRST_CHUNK)
+        self.confidence_score = histogram(instruments.CONFIDENCE_SCORE)
+        self.requests = Counter(meter, instruments.REQUESTS)
+        self.escalations = Counter(meter, instruments.ESCALATIONS)
+        self.cost = Counter(meter, instruments.COST, divisor=attributes.NANO_PER_USD)
+        self.request_cost = Counter(
+            meter, instruments.REQUEST_COST, divisor=attributes.NANO_PER_USD
         )
-        self.unpriced = Counter(meter, names.UNPRICED)
-        self.retries = Counter(meter, names.RETRIES)
-        self.breaker_changes = Counter(meter, names.BREAKER_CHANGES)
-        self.shed = Counter(meter, names.SHED)
-        self.queue_wait = histogram(names.QUEUE_WAIT)
-        self.input_tokens = Counter(meter, names.USED_INPUT)
-        self.output_tokens = Counter(meter, names.USED_OUTPUT)
-        self.cache_read = Counter(meter, names.USED_CACHE_READ)
-        self.cache_write = Counter(meter, names.USED_CACHE_WRITE)
-        self.reasoning = Counter(meter, names.USED_REASONING)
+        self.expected_cost = Gauge(meter, instruments.EXPECTED_COST)
+        self.expected_escalation = Gauge(meter, instruments.EXPECTED_ESCALATION)
+        self.counterfactual = Counter(
+            meter, instruments.COUNTERFACTUAL_COST, divisor=attributes.NANO_PER_USD
+        )
+        self.unpriced = Counter(meter, instruments.UNPRICED)
+        self.retries = Counter(meter, instruments.RETRIES)
+        self.breaker_changes = Counter(meter, instruments.BREAKER_CHANGES)
+        self.shed = Counter(meter, instruments.SHED)
+        self.queue_wait = histogram(instruments.QUEUE_WAIT)
+        self.input_tokens = Counter(meter, instruments.USED_INPUT)
+        self.output_tokens = Counter(meter, instruments.USED_OUTPUT)
+        self.cache_read = Counter(meter, instruments.USED_CACHE_READ)
+        self.cache_write = Counter(meter, instruments.USED_CACHE_WRITE)
+        self.reasoning = Counter(meter, instruments.USED_REASONING)
+
+    def expect(self, table: RoutingTable) -> None:
+        """Show what the rows' evidence says will happen, in place of what an earlier table said."""
+        costs: dict[tuple[str, ...], float] = {}
+        rates: dict[tuple[str, ...], float] = {}
+        for task_type, policy in table.rows.items():
+            evidence, labels = policy.evidence, (plain(task_type), table.version)
+            if evidence is None:
+                continue
+            costs[labels] = evidence.mean_cost_nano_usd / attributes.NANO_PER_USD
+            if evidence.escalation_rate is not None:
+                rates[labels] = evidence.escalation_rate
+        self.expected_cost.show(costs)
+        self.expected_escalation.show(rates)
 
     def rpc_ended(
         self, method: str, status_code: str, error: str, duration_s: float, context: Context | None
@@ -196,6 +234,8 @@ class RequestMetrics:
         metrics = self._metrics
         for record in summary.records:
             metrics.call_ended(record)
+            if record.usage is not None and record.cost is not None:
+                metrics.request_cost.add(record.cost.total_nano_usd, self._task_type)
         last = attributes.last_attempt(summary)
         if last is None:
             return

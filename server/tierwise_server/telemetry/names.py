@@ -1,8 +1,8 @@
-"""Every name that telemetry uses: spans, their attributes and events, metrics.
+"""Every name that telemetry uses for spans, their events, and the attributes of all that it tells; see instruments.py.
 
 Names that begin with `rpc.`, `gen_ai.`, `server.`, `network.` and `error.` are OpenTelemetry's, pinned to one snapshot
 of its semantic conventions: SEMCONV for the core, GENAI_SEMCONV for `gen_ai.*`, which had no release then. All others
-are tierwise's own. docs/guides/telemetry.md is this module as tables; a test compares the two.
+are tierwise's own. docs/guides/telemetry.md is both modules as tables; a test compares them.
 
 Money is never summed twice: `tierwise.cost.*` stands on the spans of model calls and nowhere else. The sum of a request
 has another name, `tierwise.total_cost.*`, and stands on `route` (and on the client's own span).
@@ -30,40 +30,13 @@ class Attribute:
     meaning: str
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """An instrument. `buckets` are a histogram's upper bounds; `keys` are all the attributes it ever has."""
-
-    name: str
-    instrument: str
-    unit: str
-    meaning: str
-    keys: tuple[str, ...]
-    buckets: tuple[float, ...] = ()
-
-
 ATTRIBUTES: Final[dict[str, Attribute]] = {}
 """Every attribute of spans and events, by key."""
-
-METRICS: Final[dict[str, Metric]] = {}
-"""Every metric, by name."""
 
 
 def _attribute(key: str, type_: str, meaning: str) -> str:
     ATTRIBUTES[key] = Attribute(key, type_, meaning)
     return key
-
-
-def _metric(
-    name: str,
-    instrument: str,
-    unit: str,
-    meaning: str,
-    keys: tuple[str, ...],
-    buckets: tuple[float, ...] = (),
-) -> Metric:
-    METRICS[name] = Metric(name, instrument, unit, meaning, keys, buckets)
-    return METRICS[name]
 
 
 # --- attributes: the call over gRPC --------------------------------------------------------------
@@ -251,150 +224,4 @@ SPANS: Final = (
         "One call to a model, with what it used and cost.",
         (*_ASKED_KEYS, *_CALL_KEYS, *_ENDED_KEYS, *_USAGE_KEYS, *_COST_KEYS),
     ),
-)
-
-
-# --- metrics -------------------------------------------------------------------------------------
-# Buckets of gen_ai.* are those of the conventions. Those of rpc.server.call.duration end there at 10 s, too short for
-# the stream of an answer, and go on to 600 s here.
-
-_CLIENT_S: Final = tuple(0.01 * 2**i for i in range(14))
-_FIRST_TOKEN_S: Final = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1)
-_RPC_S: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
-_OVERHEAD_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
-
-_CALL: Final = (OPERATION, PROVIDER, REQUEST_MODEL, TIER, KIND)
-_REQUEST: Final = (OPERATION, PROVIDER, REQUEST_MODEL, TASK_TYPE, TIER)
-
-RPC_DURATION = _metric(
-    "rpc.server.call.duration",
-    "histogram",
-    "s",
-    "How long calls over gRPC took.",
-    (RPC_SYSTEM, RPC_METHOD, RPC_STATUS, ERROR_TYPE),
-    (*_RPC_S, 20.0, 40.0, 80.0, 160.0, 300.0, 600.0),
-)
-REQUESTS = _metric(
-    "tierwise.requests",
-    "counter",
-    "{request}",
-    "Tasks that reached a model.",
-    (TASK_TYPE, TIER, OUTCOME, ESCALATED, ERROR_TYPE),
-)
-REQUEST_DURATION = _metric(
-    "gen_ai.server.request.duration",
-    "histogram",
-    "s",
-    "How long tasks took from decision to end.",
-    (*_REQUEST, OUTCOME, ERROR_TYPE),
-    _CLIENT_S,
-)
-FIRST_TOKEN = _metric(
-    "gen_ai.server.time_to_first_token",
-    "histogram",
-    "s",
-    "How long until the first text went to the caller; held drafts count when they are released.",
-    _REQUEST,
-    (*_FIRST_TOKEN_S, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
-)
-OVERHEAD = _metric(
-    "tierwise.request.overhead",
-    "histogram",
-    "s",
-    "Time of a task that was not spent waiting for a model.",
-    (TIER,),
-    _OVERHEAD_S,
-)
-CALL_DURATION = _metric(
-    "gen_ai.client.inference.duration",
-    "histogram",
-    "s",
-    "How long calls to models took.",
-    (*_CALL, ERROR_TYPE),
-    _CLIENT_S,
-)
-CALL_FIRST_CHUNK = _metric(
-    "gen_ai.client.inference.time_to_first_chunk",
-    "histogram",
-    "s",
-    "How long models took to begin their text.",
-    _CALL,
-    _CLIENT_S,
-)
-
-
-def _tokens(kind: str, meaning: str) -> Metric:
-    name = f"gen_ai.client.inference.usage.{kind}"
-    return _metric(name, "counter", "{token}", meaning, (*_CALL, MODALITY))
-
-
-USED_INPUT = _tokens("input_tokens", "Input tokens, cached included.")
-USED_OUTPUT = _tokens("output_tokens", "Output tokens, thinking included.")
-USED_CACHE_READ = _tokens("cache_read.input_tokens", "Input tokens read from the cache.")
-USED_CACHE_WRITE = _tokens("cache_write.input_tokens", "Input tokens written to the cache.")
-USED_REASONING = _tokens("reasoning.output_tokens", "Output tokens spent on thinking.")
-COST = _metric(
-    "tierwise.cost",
-    "counter",
-    "USD",
-    "What calls to models cost.",
-    (REQUEST_MODEL, TIER, KIND, SUPERSEDED),
-)
-COUNTERFACTUAL_COST = _metric(
-    "tierwise.counterfactual.cost",
-    "counter",
-    "USD",
-    "Estimate: what the answers given would have cost at each tier alone.",
-    (TIER,),
-)
-UNPRICED = _metric(
-    "tierwise.unpriced_calls",
-    "counter",
-    "{call}",
-    "Billed calls to models without a price; their cost is in no sum.",
-    (REQUEST_MODEL, TIER),
-)
-RETRIES = _metric(
-    "tierwise.retries",
-    "counter",
-    "{retry}",
-    "Times a provider was asked again before its first token.",
-    (REQUEST_MODEL, TIER),
-)
-ESCALATIONS = _metric(
-    "tierwise.escalations",
-    "counter",
-    "{escalation}",
-    "Attempts given up for a stronger tier; the tier is the one given up.",
-    (TASK_TYPE, TIER, ESCALATION_REASON),
-)
-CONFIDENCE_SCORE = _metric(
-    "tierwise.confidence.score",
-    "histogram",
-    "1",
-    "Readable self-reports, 1 to 10.",
-    (TASK_TYPE, TIER, CHECK_OUTCOME),
-    tuple(float(score) for score in range(1, 11)),
-)
-BREAKER_CHANGES = _metric(
-    "tierwise.breaker.changes",
-    "counter",
-    "{change}",
-    "Times a model's circuit breaker came into a state.",
-    (REQUEST_MODEL, BREAKER_STATE),
-)
-SHED = _metric(
-    "tierwise.shed",
-    "counter",
-    "{request}",
-    "Turned away for want of room: calls to a provider, or, without one, whole requests.",
-    (PROVIDER,),
-)
-QUEUE_WAIT = _metric(
-    "tierwise.queue.wait",
-    "histogram",
-    "s",
-    "How long calls waited for a place at the provider.",
-    (PROVIDER,),
-    _OVERHEAD_S,
 )

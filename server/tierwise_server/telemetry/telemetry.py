@@ -32,6 +32,8 @@ from tierwise_server.telemetry.settings import TelemetrySettings
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
 
+    from tierwise_server.core.table import RoutingTable
+
 METHODS: Final = frozenset(
     {"tierwise.v1.RouterService/Route", "tierwise.v1.RouterService/Generate"}
 )
@@ -67,6 +69,7 @@ class Telemetry:
         if meter_provider is not None:
             metrics = Metrics(meter_provider.get_meter(names.SCOPE, service_version, _SCHEMA_URL))
         endpoints = {name: _endpoint(url) for name, url in (upstreams or {}).items()}
+        self._metrics = metrics
         self._signals = Signals(tracer, metrics, endpoints)
         self.overload = Overload(metrics)
 
@@ -169,6 +172,14 @@ class Telemetry:
         span = ServerSpan(self._signals, known, propagation.extracted(metadata), described)
         bind_trace(span.trace_id, span.span_id)
         return span
+
+    def expect(self, table: RoutingTable) -> None:
+        """Show beside what happens what the table's evidence says will: escalation rates and costs.
+
+        Call it again for every table that comes into force.
+        """
+        if self._metrics is not None:
+            self._metrics.expect(table)
 
     def set_global(self) -> None:
         """Make these providers OpenTelemetry's global ones. Possible once per process."""

@@ -22,9 +22,9 @@ from tests.unit.telemetry.recording import (
 from tierwise_server.core.account import CallRecord, CallStatus, Summary
 from tierwise_server.core.cascade import CheckOutcome
 from tierwise_server.core.model import CallKind, Usage
-from tierwise_server.core.table import Rule
+from tierwise_server.core.table import Evidence, Policy, RoutingTable, Rule
 from tierwise_server.errors import Reason
-from tierwise_server.telemetry import Telemetry, names
+from tierwise_server.telemetry import Telemetry, instruments, names
 from tierwise_server.telemetry.metrics import overhead_s
 
 DRAFT_USD = 0.000164
@@ -168,11 +168,43 @@ def test_every_label_is_in_the_table(recording: Recording) -> None:
     overload.breaker_changed("claude-sonnet-4-6", "open")
     overload.call_waited("anthropic", 0.5)
     overload.call_shed("anthropic")
+    recording.telemetry.expect(a_measured_table("v1", 0.25))
     found = recording.metrics()
     for name, points in found.items():
         for labels, _ in points:
-            assert set(labels) <= set(names.METRICS[name].keys), name
-    assert set(found) == set(names.METRICS)
+            assert set(labels) <= set(instruments.METRICS[name].keys), name
+    assert set(found) == set(instruments.METRICS)
+
+
+def a_measured_table(version: str, escalation_rate: float | None) -> RoutingTable:
+    evidence = Evidence(
+        100, 0.9, 0.8, 0.95, 2_500_000, "check", "d", "p", 0, 1, escalation_rate=escalation_rate
+    )
+    cascade = (EFFICIENT.name, FRONTIER.name)
+    rows = {"answer_faq": Policy(cascade, 0.8, evidence=evidence), "debug": Policy(cascade, 0.8)}
+    return RoutingTable(version, (EFFICIENT, FRONTIER), rows, None, Policy(cascade, 0.8))
+
+
+def test_what_the_evidence_expects_stands_beside_what_happens(recording: Recording) -> None:
+    """Rows without evidence expect nothing; a new table's expectations replace the old one's."""
+    recording.telemetry.expect(a_measured_table("v1", 0.25))
+    recording.telemetry.expect(a_measured_table("v2", 0.5))
+    found = recording.metrics()
+    labels = {names.TASK_TYPE: "answer_faq", names.TABLE_VERSION: "v2"}
+    assert found["tierwise.expected.escalation_rate"] == [(labels, 0.5)]
+    assert found["tierwise.expected.cost"] == [(labels, 0.0025)]
+    recording.telemetry.expect(a_measured_table("v3", None))
+    assert "tierwise.expected.escalation_rate" not in recording.metrics()
+
+
+def test_the_cost_of_task_types_is_the_cost_of_calls(recording: Recording) -> None:
+    for events in (direct(), accepted(), escalated(), failed(), cancelled()):
+        recording.play(events)
+    by_type = recording.metrics()["tierwise.request.cost"]
+    assert {labels[names.TASK_TYPE] for labels, _ in by_type} == {"classify_intent"}
+    total = sum(value for _, value in recording.metrics()["tierwise.cost"])
+    assert sum(value for _, value in by_type) == pytest.approx(total)
+    assert total > 0
 
 
 def test_what_is_turned_away_is_counted_apart_for_requests_and_calls(recording: Recording) -> None:

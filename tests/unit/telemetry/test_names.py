@@ -18,7 +18,7 @@ from tests.unit.telemetry.recording import (
 )
 from tierwise.v1 import router_pb2
 from tierwise_server.core.model import DraftDelivery, Usage
-from tierwise_server.telemetry import names
+from tierwise_server.telemetry import instruments, names
 from tierwise_server.telemetry.telemetry import METHODS
 
 
@@ -66,7 +66,7 @@ def test_every_row_of_the_table_is_used() -> None:
 def test_every_key_of_a_span_event_or_metric_is_described() -> None:
     used = {key for span in names.SPANS for key in span.keys}
     used |= {key for keys in names.EVENTS.values() for key in keys}
-    used |= {key for metric in names.METRICS.values() for key in metric.keys}
+    used |= {key for metric in instruments.METRICS.values() for key in metric.keys}
     assert used == set(names.ATTRIBUTES)
 
 
@@ -81,13 +81,13 @@ def test_no_key_stands_twice_on_a_span() -> None:
 
 
 def test_buckets_ascend() -> None:
-    for metric in names.METRICS.values():
+    for metric in instruments.METRICS.values():
         assert list(metric.buckets) == sorted(set(metric.buckets))
         assert bool(metric.buckets) is (metric.instrument == "histogram")
 
 
 def test_streams_of_ten_minutes_have_a_bucket() -> None:
-    assert names.RPC_DURATION.buckets[-1] == 600
+    assert instruments.RPC_DURATION.buckets[-1] == 600
 
 
 def test_every_method_of_the_service_has_its_name_on_spans() -> None:
