@@ -10,6 +10,7 @@ import tierwise_client
 import tierwise_server
 from tests.house.tree import ROOT, pyproject
 
+NPM_LOCK = r'"name": "@tierwise/client",\n +"version": "(.*)",$'
 # Where a file of another language names our own version.
 ELSEWHERE = {
     "client/go/version.go": r'^const Version = "(.*)"$',
@@ -20,6 +21,9 @@ ELSEWHERE = {
     "client/java/README.md": r"^    <version>(.*)</version>$",
     "tests/interop/drivers/java/pom.xml": r"tierwise-\S+</artifactId>\n +<version>(.*)</version>$",
     "client/typescript/package.json": r'^  "version": "(.*)",$',
+    "client/typescript/package-lock.json": NPM_LOCK,
+    "tests/interop/browser/package-lock.json": NPM_LOCK,
+    "tests/interop/drivers/typescript/package-lock.json": NPM_LOCK,
     "client/typescript/src/version.ts": r'^export const VERSION = "(.*)";$',
     "go.work": r"^\ttierwise\.dev/\w+ v(\S+) =>",
 }
