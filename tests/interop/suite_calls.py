@@ -31,6 +31,9 @@ REQUEST: Final = {
 UNKNOWN_KIND: Final = b"\xc2\x3e\x02\x08\x01"
 """Field 1000 of GenerateResponse, holding a message: an event that no client knows."""
 
+KIND_OF_TOMORROW: Final = b"\x10\x63"
+"""Field 2 of AttemptStarted, its kind, with a value that no client has a name for."""
+
 WAIT_S: Final = 10
 
 
@@ -317,6 +320,21 @@ def test_events_of_unknown_kinds_are_skipped(driver: Driver, server: FakeServer)
     assert played.answer["text"] == "Hello"
     kinds = ["started", "attempt_started", "text_delta", "attempt_finished", "finished"]
     assert [kind for kind, _ in played.told] == kinds
+
+
+def test_words_and_fields_from_the_future_are_passed_over(
+    driver: Driver, server: FakeServer
+) -> None:
+    story = answered("Hello")
+    today = story[1]
+    assert isinstance(today, router_pb2.AttemptStarted)
+    newer = router_pb2.AttemptStarted.FromString(
+        today.SerializeToString() + UNKNOWN_KIND + KIND_OF_TOMORROW
+    )
+    server.play([story[0], newer, *story[2:]])
+    played = driver.play(generating(server))
+    assert played.answer["text"] == "Hello"
+    check({"kind": "UNSPECIFIED", "model": newer.model}, played.told[1][1])
 
 
 def test_message_larger_than_the_usual_limit(driver: Driver, server: FakeServer) -> None:
