@@ -152,10 +152,12 @@ class Call {
     const failure = this.#connection.failureOf(error);
     const waitMs = this.#budget.waitMs(failure, this.#tries, Math.random());
     if (waitMs === undefined) throw errorOf(failure);
+    const leftMs = this.#leftMs();
     // A timer of more than 24 days would end at once.
-    await this.#sleep(Math.min(waitMs, this.#leftMs(), LONGEST_TIMEOUT_MS));
+    await this.#sleep(Math.min(waitMs, leftMs, LONGEST_TIMEOUT_MS));
     if (this.#controller.signal.aborted) throw this.errorOf(error);
-    if (this.#leftMs() <= 0) {
+    // A timer may end a little early.
+    if (waitMs >= leftMs || this.#leftMs() <= 0) {
       const late = "the deadline passed while waiting to ask again";
       throw errorOf(new ConnectError(late, Code.DeadlineExceeded, undefined, [], failure));
     }
