@@ -1,8 +1,8 @@
 """The only loop: performs what core/cascade.py decides, and owns deadline and cancellation.
 
-One request is one `Engine.generate`. It asks `step` what to do, does it, and reports back what happened, until the
-cascade is done. Everything that happens is emitted once, as a core/stream.py event: first to the observer (telemetry),
-then to the sink (the caller's stream). Text is relayed here and never decides.
+One request is one `Engine.generate`. It asks `step` what to do, does it, and reports back, until the cascade is done.
+Every call has a row in the books before it is made. Everything that happens is emitted once, as a core/stream.py event:
+first to the observer (telemetry), then to the sink (the caller's stream). Text is relayed here and never decides.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from tierwise_server.core.account import (
     counterfactuals,
     supersede,
 )
+from tierwise_server.core.allowance import shortage
 from tierwise_server.core.estimate import prompt_tokens, worst_case_nano_usd
 from tierwise_server.core.model import CallKind, DraftDelivery
-from tierwise_server.core.prices import total
 from tierwise_server.core.quote import TierEstimate, quote
 from tierwise_server.core.table import Plan, RoutingTable, decide
 from tierwise_server.core.tally import Tally
-from tierwise_server.errors import BudgetExceeded, Reason, RequestError, UpstreamError
+from tierwise_server.errors import Reason, RequestError, UpstreamError
+from tierwise_server.ledger.books import NOBODY, UNWRITTEN
 from tierwise_server.providers.base import Begun, Completed, ModelCall, TextPiece
 from tierwise_server.providers.calls import attempt_call, check_call, ignored_options
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from tierwise_server.core.model import Task
     from tierwise_server.core.prices import PriceBook
+    from tierwise_server.ledger.books import Book, Books, Payer
     from tierwise_server.providers.base import Provider
 
 HELD_DELTA_CHARACTERS = 32_768
@@ -72,6 +74,7 @@ class Engine:
     prices: PriceBook
     providers: Mapping[str, Provider]
     settings: EngineSettings = EngineSettings()
+    books: Books = UNWRITTEN
     monotonic: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time  # noqa: TID251 - shown to people, never subtracted
 
@@ -90,22 +93,24 @@ class Engine:
         sink: stream.Sink,
         observer: stream.Observer,
         *,
+        payer: Payer = NOBODY,
         time_left_s: float | None = None,
     ) -> Summary:
-        """Run a task to its end, emitting every event to `observer` and `sink`. Spends money.
+        """Run a task to its end, emitting every event to `observer` and `sink`. Spends the payer's money.
 
         `time_left_s` is the caller's deadline. Cancelling closes the upstream at once; what was spent by then is
         observed before CancelledError goes on. Returns the summary also emitted in Finished.
 
         Raises:
             InvalidRequest: nothing was emitted and nothing spent.
-            RequestError: the first call could not be afforded or the deadline had passed; the same.
+            RequestError: the first call could not be afforded or recorded, or the deadline had passed; the same.
             RequestFailed: the request began and has no answer; carries the summary. A fault of ours is its cause.
         """
         plan = decide(self.table, task)
         limit = self.settings.max_request_s
         time_left_s = limit if time_left_s is None else min(time_left_s, limit)
-        run = _Run(self, task, plan, sink, observer, self.monotonic() + time_left_s)
+        book = self.books.open(task, plan.table_version, self.prices.version, payer)
+        run = _Run(self, task, plan, sink, observer, book, self.monotonic() + time_left_s)
         try:
             async with asyncio.timeout(time_left_s):
                 return await run.to_end()
@@ -130,6 +135,7 @@ class _Run:
     plan: Plan
     sink: stream.Sink
     observer: stream.Observer
+    book: Book
     deadline_s: float
     started_s: float = 0.0
     begun: bool = False
@@ -172,18 +178,19 @@ class _Run:
         return self.failed(error.reason)
 
     def close(self) -> None:
-        """Let the observer know that the request is over, whatever ended it."""
-        if not self.begun:
-            return
+        """Let the observer and the book know that the request is over, whatever ended it."""
         is_late = self.deadline_s - self.engine.monotonic() <= DEADLINE_SLACK_S
         if self.reason is Reason.CANCELLED and is_late:
             self.reason = Reason.DEADLINE_EXCEEDED
-        self.observer.observe(stream.Ended(self.summary or self._summarise(), self.reason))
+        summary = self.summary or self._summarise()
+        self.book.close(summary, self.reason)
+        if self.begun:
+            self.observer.observe(stream.Ended(summary, self.reason))
 
     async def _perform(self, effect: cascade.Effect) -> cascade.Event | None:
         match effect:
             case cascade.Reserve(call):
-                return self._reserve(call)
+                return await self._reserve(call)
             case cascade.Run(call):
                 return await (
                     self._check(call) if call.kind is CallKind.CHECK else self._attempt(call)
@@ -202,24 +209,19 @@ class _Run:
                 assert_never(effect)
         return None
 
-    # Reserving: deadline and cost cap.
+    # Reserving: deadline, cost cap, budgets, a durable row.
 
-    def _reserve(self, call: cascade.Call) -> cascade.Event:
+    async def _reserve(self, call: cascade.Call) -> cascade.Event:
         if self.deadline_s - self.engine.monotonic() <= self._headroom_s(call):
             return cascade.Denied(Reason.DEADLINE_EXCEEDED)
-        cap = self.task.routing.max_cost_nano_usd
-        if cap is None:
-            return cascade.Granted()
         needed = self._worst_case_nano_usd(call)
-        if needed is None:
-            self.shortage = RequestError(Reason.UNPRICED_MODEL, _MESSAGES[Reason.UNPRICED_MODEL])
-            return cascade.Denied(Reason.UNPRICED_MODEL)
-        spent = total(record.cost for record in self.records if record.usage is not None)
-        left = cap - (spent.total_nano_usd if spent else 0)
-        if needed > left:
-            self.shortage = BudgetExceeded(needed_nano_usd=needed, left_nano_usd=left)
-            return cascade.Denied(Reason.BUDGET_EXCEEDED)
-        return cascade.Granted()
+        self.shortage = shortage(self.task.routing.max_cost_nano_usd, self.records, needed)
+        if self.shortage is None:
+            try:
+                await self.book.reserve(call, needed)
+            except RequestError as error:
+                self.shortage = error
+        return cascade.Granted() if self.shortage is None else cascade.Denied(self.shortage.reason)
 
     def _headroom_s(self, call: cascade.Call) -> float:
         if call.kind is CallKind.CHECK:
@@ -246,7 +248,7 @@ class _Run:
         await self._emit(stream.AttemptStarted(call, ignored_options(call.tier, self.task)))
         held = call.kind is CallKind.DRAFT and self.task.draft_delivery is DraftDelivery.HELD
         request = self._model_call(call)
-        tally = self._tally(call, request)
+        tally = Tally(call, self.engine.monotonic(), prompt_tokens(request.prompt, call.tier.model))
         try:
             await self._ask(tally, request, relay=not held)
         except UpstreamError as error:
@@ -272,7 +274,7 @@ class _Run:
     async def _check(self, call: cascade.Call) -> cascade.Event:
         self.observer.observe(stream.CheckStarted(call))
         request = self._model_call(call)
-        tally = self._tally(call, request)
+        tally = Tally(call, self.engine.monotonic(), prompt_tokens(request.prompt, call.tier.model))
         try:
             await self._ask(tally, request, relay=False)
         except UpstreamError as error:
@@ -329,14 +331,11 @@ class _Run:
 
     # Accounting and telling.
 
-    def _tally(self, call: cascade.Call, request: ModelCall) -> Tally:
-        tokens = prompt_tokens(request.prompt, call.tier.model)
-        return Tally(call, self.engine.monotonic(), tokens)
-
     def _close(self, tally: Tally, status: CallStatus, failure: Reason | None = None) -> CallRecord:
         now = self.engine.monotonic()
         record = tally.record(self.engine.prices, now, status=status, failure=failure)
         self.records.append(record)
+        self.book.settle(record, tally.pieces)
         return record
 
     def _checked(self, record: CallRecord, score: confidence.Score | None) -> stream.CheckFinished:
@@ -393,7 +392,6 @@ class _Run:
 
 _MESSAGES = {
     Reason.DEADLINE_EXCEEDED: "the deadline passed before there was an answer",
-    Reason.UNPRICED_MODEL: "the request caps its cost, but the model has no price",
     Reason.UPSTREAM_INTERRUPTED: "the provider broke off after text was sent; what was sent is not the answer",
     Reason.CANCELLED: "the caller left",
     Reason.INTERNAL: "a fault of the server; its log says more",

@@ -49,6 +49,7 @@ _PRICES = "tests/unit/core/test_prices.py::"
 _RETRYING = "tests/unit/providers/test_retrying.py::"
 _RULES = "tests/unit/ledger/test_rules.py::"
 _ENGINE = "tests/unit/test_engine.py::"
+_BOOKS = "tests/unit/ledger/test_books.py::"
 _WRITER = "tests/unit/rpc/test_writer.py::"
 
 SEEDED_BUGS: Final = (
@@ -215,9 +216,9 @@ SEEDED_BUGS: Final = (
     ),
     SeededBug(
         "cost_cap_forgets_what_was_spent",
-        "engine.py",
-        "left = cap - (spent.total_nano_usd if spent else 0)",
-        "left = cap",
+        "core/allowance.py",
+        "left = cap_nano_usd - (spent.total_nano_usd if spent else 0)",
+        "left = cap_nano_usd",
         "tests/integration/test_cases_server.py::test_generate_does_what_the_transcript_says[cost-cap-that-does-not-pay-for-the-check]",
     ),
     SeededBug(
@@ -268,5 +269,47 @@ SEEDED_BUGS: Final = (
         "        except LedgerUnavailable:\n            await asyncio.to_thread(self._spill, self._in_hand)",
         "        except LedgerUnavailable:\n            self._in_hand = ()",
         "tests/unit/ledger/test_bookkeeper.py::test_while_the_ledger_is_down_the_emergency_file_takes_it_and_gives_it_back",
+    ),
+    SeededBug(
+        "call_made_before_its_row",
+        "ledger/books.py",
+        "await books.ledger.reserve(reservation, self.budgets)",
+        "books.keeper.waiting",
+        _BOOKS + "test_a_call_is_not_made_while_the_ledger_cannot_record_it",
+    ),
+    SeededBug(
+        "budgets_not_handed_on",
+        "ledger/books.py",
+        "await books.ledger.reserve(reservation, self.budgets)",
+        "await books.ledger.reserve(reservation)",
+        _BOOKS + "test_a_race_for_the_last_cent_never_overspends",
+    ),
+    SeededBug(
+        "ledger_that_is_down_passed_over",
+        "ledger/books.py",
+        "if not books.fail_open:",
+        "if books.fail_open:",
+        _BOOKS + "test_a_call_is_not_made_while_the_ledger_cannot_record_it",
+    ),
+    SeededBug(
+        "cancelled_call_not_settled",
+        "engine.py",
+        "self.book.settle(record, tally.pieces)",
+        "status is CallStatus.CANCELLED or self.book.settle(record, tally.pieces)",
+        _BOOKS + "test_a_cancelled_call_is_settled_to_what_was_seen",
+    ),
+    SeededBug(
+        "unsent_call_stays_reserved",
+        "ledger/books.py",
+        "for reservation in self.rows.values():",
+        "for reservation in ():",
+        _BOOKS + "test_a_row_whose_call_was_never_made_is_given_back",
+    ),
+    SeededBug(
+        "prompts_kept_unasked",
+        "ledger/books.py",
+        "if self.books.keeps_content and final is not None:",
+        "if final is not None:",
+        _BOOKS + "test_prompts_are_kept_only_where_they_are_wanted",
     ),
 )
