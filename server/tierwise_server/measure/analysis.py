@@ -28,6 +28,7 @@ from tierwise_server.measure.statistics import (
     mean_interval,
     quality_interval,
     quantile_interval,
+    weighted_interval,
     weighted_mean_interval,
     wilson,
 )
@@ -266,11 +267,14 @@ def _overall(
     def mean(parts: Sequence[FloatArray]) -> Interval:
         return weighted_mean_interval(parts, weights)
 
+    def quality(parts: Sequence[FloatArray]) -> Interval:
+        return weighted_interval([quality_interval(part) for part in parts], weights)
+
     fixed = tuple(
         Spot(
             tier,
             mean([raw.cost_nano_usd[:, c] for raw in raws]),
-            mean([raw.quality[:, c] for raw in raws]),
+            quality([raw.quality[:, c] for raw in raws]),
         )
         for c, tier in enumerate(joined.tiers)
     )
@@ -282,7 +286,7 @@ def _overall(
         tiers=_tiers(measurement, joined),
         dominated=dominated_tiers(joined),
         fixed=fixed,
-        oracle=Spot("oracle", mean([c for _, c in bests]), mean([q for q, _ in bests])),
+        oracle=Spot("oracle", mean([c for _, c in bests]), quality([q for q, _ in bests])),
         current=_current_table(rows),
         proposed=_proposed_table(rows),
         cascade=(),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
@@ -51,7 +52,11 @@ def quality_cost(numbers: TypeNumbers) -> Figure:
     axes.set_ylabel("quality")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.2f}"))
     axes.set_title(f"{numbers.name}  (n = {numbers.n})", loc="left", fontsize=11, color=INK)
+    # Points without their whiskers, which the legend would draw through them.
+    marks, labels = axes.get_legend_handles_labels()
     axes.legend(
+        [mark[0] if isinstance(mark, ErrorbarContainer) else mark for mark in marks],
+        labels,
         fontsize=8,
         frameon=False,
         loc="center left",

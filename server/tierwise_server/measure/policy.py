@@ -6,7 +6,7 @@ little to matter, or is not proven within the tolerance, does not replace the fa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,6 @@ from tierwise_server.measure.bounds import mean_bound
 from tierwise_server.measure.certification import Tolerance, Verdict, certify, tasks_needed
 from tierwise_server.measure.outcomes import (
     Candidate,
-    FloatArray,
     Outcomes,
     UnusableSample,
     losses,
@@ -25,6 +24,7 @@ from tierwise_server.measure.statistics import (
     Interval,
     mean_interval,
     quality_interval,
+    weighted_interval,
     weighted_mean_interval,
     wilson,
 )
@@ -109,7 +109,7 @@ def measure(outcomes: Outcomes, candidate: Candidate, confidence: float = 0.95) 
         cost,
         cost.value / strongest if strongest > 0 else 1.0,
         _loss_interval(outcomes, candidate, confidence),
-        wilson(int(np.sum(played.climbs > 0)), outcomes.n, confidence),
+        _escalation_interval(outcomes, candidate, confidence),
     )
 
 
@@ -131,21 +131,23 @@ def measure_table(
     if missing or not samples:
         raise UnusableSample(f"no row or weight for {missing}" if missing else "no sample")
     share = np.array([s.n if weights is None else weights[s.task_type] for s in samples], float)
-    played = [play(s, rows[s.task_type]) for s in samples]
-    lost = [losses(s, rows[s.task_type]) for s in samples]
+    chosen_rows = [rows[s.task_type] for s in samples]
+    played = [play(s, row) for s, row in zip(samples, chosen_rows, strict=True)]
     strongest = [s.cost_nano_usd[:, -1] for s in samples]
 
-    def mean(parts: Sequence[FloatArray]) -> Interval:
-        return weighted_mean_interval(parts, share, confidence)
+    def joined(bound: Callable[[Outcomes, Candidate, float], Interval]) -> Interval:
+        parts = [bound(s, row, confidence) for s, row in zip(samples, chosen_rows, strict=True)]
+        return weighted_interval(parts, share)
 
-    cost, dearest = mean([p.cost_nano_usd for p in played]), mean(strongest).value
+    cost = weighted_mean_interval([p.cost_nano_usd for p in played], share, confidence)
+    dearest = float(share @ [np.mean(costs) for costs in strongest] / share.sum())
     return Measured(
         Candidate(()),
-        mean([p.quality for p in played]),
+        weighted_interval([quality_interval(p.quality, confidence) for p in played], share),
         cost,
         cost.value / dearest if dearest > 0 else 1.0,
-        mean(lost),
-        mean([(p.climbs > 0).astype(np.float64) for p in played]),
+        joined(_loss_interval),
+        joined(_escalation_interval),
     )
 
 
@@ -229,6 +231,13 @@ def _loss_interval(outcomes: Outcomes, candidate: Candidate, confidence: float) 
         return Interval(0.0, 0.0, 0.0, outcomes.n, confidence)
     low, high = -mean_bound(-lost, one_sided), mean_bound(lost, one_sided)
     return Interval(mean, min(low, mean), max(high, mean), outcomes.n, confidence)
+
+
+def _escalation_interval(outcomes: Outcomes, candidate: Candidate, confidence: float) -> Interval:
+    if len(candidate.cascade) == 1:
+        return Interval(0.0, 0.0, 0.0, outcomes.n, confidence)
+    climbed = int(np.sum(play(outcomes, candidate).climbs > 0))
+    return wilson(climbed, outcomes.n, confidence)
 
 
 def _saving(

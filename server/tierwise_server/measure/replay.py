@@ -1,6 +1,8 @@
 """A recorded run under another table: every decision by the functions that serve, no model called.
 
-`decide` chooses the tiers and `step` climbs them; what a model would have said, cost and taken comes from the run.
+`decide` chooses the tiers and `step` climbs them; what a model would have said, cost and taken comes from the run. A
+prompt that outgrew a tier's model outgrows it again. Any other failure was the provider's on that day: a task whose way
+leads there is left out, since neither its answer nor another tier's in its place is what the table is for.
 """
 
 from __future__ import annotations
@@ -129,12 +131,14 @@ class _Play:
             self.cost_nano_usd += entry["cost_nano_usd"]
             self.latency_s += entry["duration_s"]
         if call.kind is CallKind.CHECK:
+            if unit["outcome"] != "answered":
+                raise NotRecorded(f"task {self.task!r} has no check at tier {call.tier.name!r}")
             confidence = unit.get("confidence")
             known = None if confidence is None else self.plan.confidence(call.tier, confidence)
             return cascade.Checked(known)
         if unit.get("reason") == Reason.CONTEXT_TOO_LONG.name:
             return cascade.Failed(Reason.CONTEXT_TOO_LONG)
-        if entry is None or unit["outcome"] != "answered":
+        if entry is None:
             raise NotRecorded(f"task {self.task!r} has no answer at tier {call.tier.name!r}")
         return cascade.Answered(
             FinishReason[entry["finish_reason"]], empty=not entry["text"].strip()

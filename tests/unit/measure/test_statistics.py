@@ -15,6 +15,7 @@ from tierwise_server.measure.statistics import (
     mean_interval,
     quality_interval,
     quantile_interval,
+    weighted_interval,
     weighted_mean_interval,
     wilson,
 )
@@ -166,6 +167,23 @@ def test_weighted_mean_covers_types_that_were_sampled_apart() -> None:
             weighted_mean_interval(parts, 10 * shares, seed=seed), float(shares @ skills)
         )
     assert 0.91 <= held / TRIALS <= 0.98
+
+
+def test_weighted_intervals_cover_and_keep_their_width_where_all_is_right() -> None:
+    rng = np.random.default_rng(10)
+    shares, skills = np.array([0.5, 0.3, 0.2]), np.array([0.97, 0.5, 0.2])
+    held = 0
+    for _ in range(TRIALS):
+        parts = [(rng.random(40) < skill).astype(np.float64) for skill in skills]
+        found = weighted_interval([quality_interval(part) for part in parts], 10 * shares)
+        held += covers(found, float(shares @ skills))
+    assert 0.93 <= held / TRIALS <= 0.99
+    alone = quality_interval(np.ones(40))
+    both = weighted_interval([alone, alone], np.ones(2))
+    assert (both.value, both.high, both.n) == (1.0, 1.0, 80)
+    assert 1.0 - both.low == pytest.approx((1.0 - alone.low) / 2**0.5)
+    with pytest.raises(UnusableSample, match="a weight"):
+        weighted_interval([alone], np.ones(2))
 
 
 def test_weighted_mean_needs_a_weight_for_every_part() -> None:
