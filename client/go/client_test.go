@@ -133,7 +133,7 @@ func TestDeadlineIsTheContextsElseTheClients(t *testing.T) {
 }
 
 func TestDeadlineThatPassesSaysHowFarItCame(t *testing.T) {
-	server, client := connected(t, tierwise.WithTimeout(200*time.Millisecond))
+	server, client := connected(t, tierwise.WithTimeout(time.Second))
 	server.Play(append(tierwisetest.Answered("Hello")[:3], tierwisetest.Hold(nil))...)
 	_, err := client.Generate(t.Context(), tierwise.Text("Hi"))
 	var passed *tierwise.DeadlineExceededError

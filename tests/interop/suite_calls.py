@@ -196,7 +196,7 @@ def test_limit_of_a_call_wins_though_it_is_longer(driver: Driver, server: FakeSe
 
 def test_deadline_that_passes(driver: Driver, server: FakeServer) -> None:
     server.play(begun())
-    played = driver.play(generating(server, timeout_s=0.5))
+    played = driver.play(generating(server, timeout_s=1))
     wanted = {
         "class": "DeadlineExceededError",
         "status": "DEADLINE_EXCEEDED",

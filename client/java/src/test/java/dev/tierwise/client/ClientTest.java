@@ -112,7 +112,7 @@ class ClientTest extends Connected {
     @Test
     void deadlineThatPassesEndsTheCallAndTheServersWork() throws InterruptedException {
         server.play(BEGUN);
-        GenerateOptions options = GenerateOptions.DEFAULT.withTimeout(Duration.ofMillis(300));
+        GenerateOptions options = GenerateOptions.DEFAULT.withTimeout(Duration.ofSeconds(1));
         DeadlineExceededException error =
                 assertThrows(DeadlineExceededException.class, () -> client.generate("Hi", options));
         assertTrue(error.started());
