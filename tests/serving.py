@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from tierwise.v1.router_pb2_grpc import RouterServiceAsyncStub
+    from tierwise_server.access.base import KeyStore
     from tierwise_server.providers.base import Provider
 
 KEY: Final = "sk-ant-canary-key-of-the-server"
@@ -148,18 +149,20 @@ async def serving(
     providers: Mapping[str, Provider] | None = None,
     options: tuple[tuple[str, int], ...] = (),
     base_url: str = "",
+    keys: KeyStore | None = None,
 ) -> AsyncIterator[Served]:
     """Run a server.
 
     `script` is the upstream's; `providers` take its place; `options` are the caller's channel options; `base_url` is
-    where the server asks, if that is not the upstream itself.
+    where the server asks, if that is not the upstream itself; `keys` are those that callers may have.
     """
     spans = SpanCollector()
     telemetry = Telemetry.from_environment({}, service_version="test", collector=spans)
     async with Simulator(script) as simulator:
         environ = variables(base_url or simulator.base_url)
         settings = (config or configured())(environ)
-        async with app.build(settings, environ, telemetry=telemetry, providers=providers) as built:
+        building = app.build(settings, environ, telemetry=telemetry, providers=providers, keys=keys)
+        async with building as built:
             try:
                 endpoint = f"127.0.0.1:{await built.listener.start()}"
                 async with grpc.aio.insecure_channel(endpoint, options) as channel:

@@ -23,6 +23,8 @@ from tierwise.v1 import router_pb2
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
+    from tierwise_server.access.base import KeyStore
+
 SERVICE: Final = "/tierwise.v1.RouterService"
 END_OF_CONNECT: Final = 0x02
 END_OF_GRPC_WEB: Final = 0x80
@@ -31,7 +33,10 @@ _STATUSES: Final = {status.value[0]: status.name for status in StatusCode}
 
 @asynccontextmanager
 async def web_serving(
-    script: Any = None, config: _Configured | None = None, web: Mapping[str, Any] | None = None
+    script: Any = None,
+    config: _Configured | None = None,
+    web: Mapping[str, Any] | None = None,
+    keys: KeyStore | None = None,
 ) -> AsyncIterator[tuple[Served, aiohttp.ClientSession]]:
     """Run a server with a web port, and open a session to that."""
 
@@ -41,7 +46,7 @@ async def web_serving(
         server = found.server.model_copy(update={"web": settings})
         return found.model_copy(update={"server": server})
 
-    async with serving(script, with_web) as served:
+    async with serving(script, with_web, keys=keys) as served:
         assert served.app.web is not None
         port = await served.app.web.start()
         try:

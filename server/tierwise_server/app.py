@@ -12,19 +12,23 @@ import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
 from tierwise_server import __version__
+from tierwise_server.access.opened import AccessSettings, open_access
 from tierwise_server.engine import Engine, EngineSettings
 from tierwise_server.errors import ConfigurationError, Fault
+from tierwise_server.ledger.settings import LedgerSettings
 from tierwise_server.providers.anthropic import AnthropicBatches, AnthropicProvider, Connections
 from tierwise_server.providers.breaking import BreakerPolicy, BreakingProvider
 from tierwise_server.providers.limiting import LimitingProvider, Limits
 from tierwise_server.providers.retrying import RetryBudget, RetryingProvider, RetryPolicy
 from tierwise_server.providers.watchdog import Patience
 from tierwise_server.rpc.admission import Admission
+from tierwise_server.rpc.entry import Entry
 from tierwise_server.rpc.listener import Listener
 from tierwise_server.rpc.service import RouterService
 from tierwise_server.telemetry import Telemetry
@@ -32,6 +36,8 @@ from tierwise_server.telemetry import Telemetry
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from tierwise_server.access.base import KeyStore
+    from tierwise_server.access.gate import Gate
     from tierwise_server.config import Config
     from tierwise_server.config.sections import BreakerSettings, UpstreamSettings
     from tierwise_server.core.model_facts import ModelFacts
@@ -62,6 +68,7 @@ class App:
     listener: Listener
     telemetry: Telemetry
     web: WebListener | None = None
+    gate: Gate | None = None
 
 
 @asynccontextmanager
@@ -71,11 +78,12 @@ async def build(
     *,
     telemetry: Telemetry | None = None,
     providers: Mapping[str, Provider] | None = None,
+    keys: KeyStore | None = None,
 ) -> AsyncIterator[App]:
     """Build the server that `config` describes; closes what it built when the context ends.
 
-    `telemetry` and `providers` replace what the configuration and the environment would give. The caller closes what
-    it passes in.
+    `telemetry`, `providers` and `keys` replace what the configuration and the environment would give. The caller closes
+    what it passes in.
     """
     own_telemetry = None
     if telemetry is None:
@@ -98,9 +106,11 @@ async def build(
             config.server.max_concurrent_requests, shed=telemetry.overload.request_shed
         ),
     )
-    listener = Listener(service, config.server, telemetry)
     try:
-        yield App(config, engine, listener, telemetry, web_of(config, listener))
+        async with open_access(access_settings(config), keys) as access:
+            entry = Entry(access.gate, access.turnstile)
+            listener = Listener(service, config.server, telemetry, entry)
+            yield App(config, engine, listener, telemetry, web_of(config, listener), access.gate)
     finally:
         for provider in own_providers.values():
             await provider.aclose()
@@ -231,6 +241,25 @@ def anthropic_of(config: Config, environ: Mapping[str, str]) -> AnthropicProvide
     return AnthropicProvider(key, base_url=base_url, connections=connections, patience=patience)
 
 
+def ledger_settings(config: Config) -> LedgerSettings | None:
+    """Where records and keys are kept; None where nothing is."""
+    ledger = config.ledger
+    if ledger.directory is None and ledger.url is None:
+        return None
+    return LedgerSettings(ledger.directory or Path(), ledger.url or "")
+
+
+def access_settings(config: Config) -> AccessSettings:
+    """Translate the configuration's words into those of access/."""
+    auth = config.auth
+    return AccessSettings(
+        ledger=ledger_settings(config),
+        always_open=auth.mode == "open",
+        open_without_keys=auth.mode == "auto" and config.server.private and not auth.certificates,
+        certificates=auth.certificates or {},
+    )
+
+
 def engine_settings(config: Config) -> EngineSettings:
     """Translate the configuration's words into the engine's."""
     return EngineSettings(
@@ -276,6 +305,7 @@ async def serve(
         web_port = await app.web.start() if app.web else None
         settle_interpreter()
         log.info("serving", port=port, web_port=web_port, table_version=app.engine.table.version)
+        _say_who_may_call(config, app.gate)
         announce(port, web_port)
         await stop.wait()
         log.info("draining")
@@ -284,6 +314,17 @@ async def serve(
                 if listener is not None:
                     ports.create_task(_drain(listener, stop_now))
         log.info("stopped")
+
+
+def _say_who_may_call(config: Config, gate: Gate | None) -> None:
+    if gate is None:
+        return
+    if gate.is_open:
+        text = "everybody who can reach the port may call; make a key with `tierwise keys create`"
+        log.warning("running_open", hint=text)
+    elif not gate.has_keys and not config.auth.certificates:
+        text = "every call is refused until there is a key; make one with `tierwise keys create`"
+        log.warning("no_keys", hint=text)
 
 
 async def _drain(listener: Listener | WebListener, stop_now: asyncio.Event) -> None:

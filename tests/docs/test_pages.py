@@ -38,6 +38,8 @@ ELSEWHERE = {
         ("docs/guides/raw-clients.md", language): "tests/interop/suite_raw.py"
         for language in ("shell", "python", "go", "toml", "rust")
     },
+    ("docs/guides/keys.md", "shell"): "tests/docs/test_keys_guide.py",
+    ("docs/guides/keys.md", "toml"): "tests/docs/test_keys_guide.py",
     ("docs/guides/web.md", "shell"): "tests/docs/test_web_guide.py",
     ("docs/guides/ledger.md", "python"): "tests/docs/test_ledger_guide.py",
     ("docs/guides/ledger.md", "sql"): "tests/docs/test_ledger_guide.py",

@@ -9,6 +9,7 @@ import grpc
 
 from tests.serving import Served, a_request, configured, outcome_of, serving
 from tierwise.v1 import router_pb2_grpc
+from tierwise_server.rpc.entry import Entry
 from tierwise_server.rpc.guard import Guard
 from tierwise_server.rpc.service import RouterService
 
@@ -66,7 +67,7 @@ async def test_a_drain_may_be_cut_short() -> None:
 
 async def test_a_call_that_slips_in_is_told_when_to_come_back_and_costs_nothing() -> None:
     async with serving() as served:
-        guard = Guard(served.app.telemetry)
+        guard = Guard(served.app.telemetry, Entry())
         guard.draining = True
         server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
         server.add_generic_rpc_handlers((RouterService(served.app.engine).handler(guard),))

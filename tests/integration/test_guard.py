@@ -6,6 +6,7 @@ import grpc
 
 from tests.serving import KEY, failure_of
 from tierwise.v1 import router_pb2, router_pb2_grpc
+from tierwise_server.rpc.entry import Entry
 from tierwise_server.rpc.guard import Guard, Rpc
 from tierwise_server.rpc.service import SERVICE
 from tierwise_server.telemetry import Telemetry
@@ -16,7 +17,7 @@ async def explode(_: router_pb2.RouteRequest, __: Rpc) -> router_pb2.RouteRespon
 
 
 async def test_a_fault_outside_a_task_is_internal_without_its_text() -> None:
-    guard = Guard(Telemetry.off())
+    guard = Guard(Telemetry.off(), Entry())
     methods = {"Route": guard.unary(f"{SERVICE}/Route", router_pb2.RouteRequest, explode)}
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))

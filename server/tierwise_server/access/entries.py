@@ -14,6 +14,9 @@ class Allowance:
     month_nano_usd: int | None = None
 
 
+NO_LIMITS = Allowance()
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A key, without its secret.
@@ -38,7 +41,7 @@ class Key:
     task_types: frozenset[str] | None = None
     requests_per_minute: int | None = None
     streams: int | None = None
-    allowance: Allowance = Allowance()
+    allowance: Allowance = NO_LIMITS
 
     def state(self, now_s: float) -> str:
         """Return active, expired or revoked."""

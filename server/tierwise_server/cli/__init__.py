@@ -7,6 +7,7 @@ import typer
 from tierwise_server import __version__
 from tierwise_server.cli import calling, checking, serving
 from tierwise_server.cli.failing import one_line_errors
+from tierwise_server.cli.keys import keys, tenants
 from tierwise_server.cli.measuring import measure
 
 __all__ = ["command", "run"]
@@ -25,6 +26,8 @@ command.command()(calling.generate)
 command.command()(checking.check)
 command.command()(serving.simulate)
 command.add_typer(measure)
+command.add_typer(keys)
+command.add_typer(tenants)
 
 
 @command.command()

@@ -23,6 +23,7 @@ from tierwise_server.config.sections import (
     is_loopback,
     split_address,
 )
+from tierwise_server.config.sections_access import AuthSettings, LedgerStoreSettings
 from tierwise_server.config.settings import Config
 from tierwise_server.config.shipped import DEFAULT_PROFILE, PROFILES
 
@@ -31,10 +32,12 @@ __all__ = [
     "DEFAULT_PROFILE",
     "PROFILES",
     "AnthropicSettings",
+    "AuthSettings",
     "CheckSettings",
     "Config",
     "ConfigWarning",
     "Examination",
+    "LedgerStoreSettings",
     "RetrySettings",
     "Secrets",
     "ServerSettings",

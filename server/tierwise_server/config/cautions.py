@@ -126,6 +126,17 @@ def upstream_is_encrypted(ctx: Context) -> Iterator[Finding]:
         yield _caution(loc, "sends the key and every prompt in plaintext; use https")
 
 
+def strangers_need_a_key(ctx: Context) -> Iterator[Finding]:
+    """A server that others can reach does not answer everybody, and can tell one from the other."""
+    auth, ledger = ctx.config.auth, ctx.config.ledger
+    if auth.mode == "open" and not ctx.config.server.private:
+        yield _caution(("auth", "mode"), "lets everybody who can reach the port spend your money")
+    kept = ledger.directory is not None or ledger.url not in (None, "memory:")
+    if auth.mode == "required" and not kept and not auth.certificates:
+        text = "refuses every call: there is no place for keys; set ledger.directory or ledger.url"
+        yield _caution(("auth", "mode"), text)
+
+
 CAUTIONS: Final = (
     thinking_is_current,
     stronger_tiers_cost_more,
@@ -134,4 +145,5 @@ CAUTIONS: Final = (
     connections_outlive_requests,
     keys_are_private,
     upstream_is_encrypted,
+    strangers_need_a_key,
 )

@@ -43,6 +43,7 @@ _PATHS: Final[tuple[Loc, ...]] = (
     ("server", "tls", "client_ca_file"),
     ("upstream", "anthropic", "api_key_file"),
     ("prices", "file"),
+    ("ledger", "directory"),
 )
 _ROUTING_RULES: Final = (*TIER_RULES, *FALLBACK_RULES, *POLICY_RULES, *EVIDENCE_RULES)
 

@@ -50,6 +50,14 @@ def certificates_are_whole(ctx: Context) -> Iterator[Finding]:
         yield Finding(("server", "tls", "client_ca_file"), "needs cert_file and key_file beside it")
 
 
+def mapped_certificates_are_asked_for(ctx: Context) -> Iterator[Finding]:
+    """Names in client certificates count only where clients must show one."""
+    if not ctx.intact(("server", "tls")) or not ctx.config.auth.certificates:
+        return
+    if ctx.config.server.tls.client_ca_file is None:
+        yield Finding(("auth", "certificates"), "needs server.tls.client_ca_file")
+
+
 def certificates_can_be_read(ctx: Context) -> Iterator[Finding]:
     """Certificate files are there and hold PEM."""
     tls = ctx.config.server.tls
@@ -102,6 +110,7 @@ def delays_are_in_order(ctx: Context) -> Iterator[Finding]:
 SERVER_RULES: Final = (
     certificates_are_whole,
     certificates_can_be_read,
+    mapped_certificates_are_asked_for,
     key_file_can_be_read,
     delays_are_in_order,
 )

@@ -213,6 +213,11 @@ class ServerSettings(Section):
         return address is None or is_loopback(address[0])
 
     @property
+    def private(self) -> bool:
+        """Whether only this machine can reach any of its ports."""
+        return self.loopback and self.web.loopback
+
+    @property
     def reflection_enabled(self) -> bool:
         """Whether reflection is on, once the default is worked out."""
         return self.loopback if self.reflection is None else self.reflection

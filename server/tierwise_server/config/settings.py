@@ -19,6 +19,7 @@ from tierwise_server.config.sections import (
     TelemetrySettings,
     UpstreamSettings,
 )
+from tierwise_server.config.sections_access import AuthSettings, LedgerStoreSettings
 from tierwise_server.core.prices import PriceBook
 from tierwise_server.core.table import RoutingTable
 from tierwise_server.errors import ConfigurationError
@@ -33,6 +34,8 @@ class Config(Layer):
         upstream: calls to model providers.
         check: the confidence check.
         telemetry: logs and spans.
+        ledger: where records and keys are kept.
+        auth: who may call.
         routing: the routing table.
         tiers: the tiers, weakest first.
         models: the models.
@@ -46,6 +49,8 @@ class Config(Layer):
     upstream: UpstreamSettings = UpstreamSettings()
     check: CheckSettings = CheckSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    ledger: LedgerStoreSettings = LedgerStoreSettings()
+    auth: AuthSettings = AuthSettings()
 
     @property
     def resolved(self) -> Resolved:

@@ -64,7 +64,11 @@ class GenerationOptions:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One request, as the core sees it."""
+    """One request, as the core sees it.
+
+    Attributes:
+        allowed_tiers: the tiers that its caller may use; None: every tier.
+    """
 
     task_type: str
     prompt: Prompt
@@ -73,6 +77,7 @@ class Task:
     draft_delivery: DraftDelivery = DraftDelivery.HELD
     request_id: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    allowed_tiers: frozenset[str] | None = None
 
 
 class ThinkingForm(enum.Enum):

@@ -15,7 +15,7 @@ from typing import Final
 from tierwise_server.core.calibration import Calibration
 from tierwise_server.core.estimate import prompt_tokens, scaled_tokens, unscaled_tokens
 from tierwise_server.core.model import Prompt, RoutingOptions, Task, Tier
-from tierwise_server.errors import Fault, InvalidRequest, Reason
+from tierwise_server.errors import Fault, InvalidRequest, Reason, RequestError
 
 MOST_KEPT_PLANS: Final = 4096
 """Decisions kept for repetition; task types come from callers, so there must be a bound."""
@@ -160,7 +160,7 @@ class Plan:
 _ADJUSTMENT_WORDS = {
     Adjustment.ESCALATION_ON: "the request turned escalation on",
     Adjustment.ESCALATION_OFF: "the request turned escalation off",
-    Adjustment.CAPPED: "the request's max_tier removed stronger tiers",
+    Adjustment.CAPPED: "the request's max_tier or its key left tiers out",
     Adjustment.THRESHOLD: "the request set the threshold",
     Adjustment.CONTEXT_SKIP: "a tier was skipped because its model cannot hold the prompt",
 }
@@ -173,7 +173,13 @@ def decide(table: RoutingTable, task: Task) -> Plan:
         InvalidRequest: an option names an unknown tier or contradicts another (INVALID_REQUEST, UNKNOWN_TIER), the
             task type has neither row nor default (UNKNOWN_TASK_TYPE), or no allowed tier's model can hold the prompt
             (CONTEXT_TOO_LONG).
+        RequestError: TIER_NOT_ALLOWED: the caller may use none of the tiers that the task would get.
     """
+    plan = _decided(table, task)
+    return plan if task.allowed_tiers is None else _confined(plan, task.allowed_tiers)
+
+
+def _decided(table: RoutingTable, task: Task) -> Plan:
     usual = _usual(table, task.task_type, task.routing)
     if Adjustment.CONTEXT_SKIP in usual.adjustments:
         return _decide(table, task)
@@ -211,6 +217,31 @@ def _decide(table: RoutingTable, task: Task) -> Plan:
         policy=policy,
         calibration=source.calibration if method else None,
         fallback=_fallback(table, task, cascade[-1], overflow),
+    )
+
+
+def _confined(plan: Plan, allowed: frozenset[str]) -> Plan:
+    """The plan without the tiers that its caller may not use, now or when another fails."""
+    cascade, overflow, fallback = (
+        tuple(tier for tier in tiers if tier.name in allowed)
+        for tiers in (plan.cascade, plan.overflow, plan.fallback)
+    )
+    if not cascade:
+        names = ", ".join(tier.name for tier in plan.cascade)
+        text = f"the key may not use {names}; it may use {', '.join(sorted(allowed)) or 'no tier'}"
+        raise RequestError(Reason.TIER_NOT_ALLOWED, text)
+    if cascade == plan.cascade:
+        return replace(plan, overflow=overflow, fallback=fallback)
+    return replace(
+        plan,
+        cascade=cascade,
+        overflow=overflow,
+        fallback=fallback,
+        threshold=plan.threshold if len(cascade) > 1 else 0.0,
+        method=plan.method if len(cascade) > 1 else "",
+        adjustments=(*plan.adjustments, Adjustment.CAPPED)
+        if Adjustment.CAPPED not in plan.adjustments
+        else plan.adjustments,
     )
 
 

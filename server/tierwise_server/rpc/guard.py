@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 
 from tierwise_server.engine import DEADLINE_SLACK_S
 from tierwise_server.errors import Fault, InvalidRequest, Reason, RequestError
+from tierwise_server.rpc.entry import ANYBODY, Entry, Identity
 from tierwise_server.rpc.status import CODES, status_of, trailers_of
 
 if TYPE_CHECKING:
@@ -49,12 +50,14 @@ class Rpc:
     """One call in progress: what a method needs to know of it.
 
     Attributes:
+        identity: who calls.
         facts: what the log line of the call will say; never prompt or answer text.
     """
 
     method: str
     context: Context
     span: ServerSpan
+    identity: Identity = ANYBODY
     facts: dict[str, object] = field(default_factory=dict)
     request_id: str = ""
 
@@ -68,8 +71,9 @@ class Rpc:
 class Guard:
     """Makes grpc handlers of methods, each wrapped the same way."""
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    def __init__(self, telemetry: Telemetry, entry: Entry) -> None:
         self._telemetry = telemetry
+        self._entry = entry
         self.draining = False
 
     def unary(
@@ -88,9 +92,20 @@ class Guard:
         """Handle a method that writes a stream of answers itself."""
 
         async def handle(raw: bytes, context: Context) -> None:
-            await self._run(method, request_type, work, raw, context)
+            await self._run(method, request_type, self._holding(work), raw, context)
 
         return grpc.unary_stream_rpc_method_handler(handle, response_serializer=_serialize)
+
+    def _holding(
+        self, work: Callable[[Q, Rpc], Awaitable[None]]
+    ) -> Callable[[Q, Rpc], Awaitable[None]]:
+        """The same work, while one of the caller's streams is held."""
+
+        async def held(request: Q, rpc: Rpc) -> None:
+            async with self._entry.stream(rpc.identity):
+                await work(request, rpc)
+
+        return held
 
     async def _run(
         self,
@@ -108,6 +123,8 @@ class Guard:
             if self.draining:
                 text = "the server is shutting down"
                 raise RequestError(Reason.SHUTTING_DOWN, text, retry_after_s=DRAINING_RETRY_S)
+            rpc.identity = await self._entry.identify(context)
+            await self._entry.count(rpc.identity)
             answer = await work(_parse(request_type, raw), rpc)
         except asyncio.CancelledError:
             if _is_cancelled():
@@ -131,7 +148,13 @@ class Guard:
 
 
 class Unimplemented(grpc.GenericRpcHandler):
-    """Answers every method that nobody else handles, so that this error carries details as well."""
+    """Answers every method that nobody else handles, so that this error carries details as well.
+
+    Who may not come in is told that, and not what there is.
+    """
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
 
     def service(
         self,
@@ -140,7 +163,12 @@ class Unimplemented(grpc.GenericRpcHandler):
         """Handle any method at all."""
 
         async def handle(_: AsyncIterator[bytes], context: Context) -> None:
-            await _send(context, _NO_METHOD, "")
+            told = _NO_METHOD
+            try:
+                await self._entry.count(await self._entry.identify(context))
+            except Exception as error:
+                told = _told(error, "unknown")
+            await _send(context, told, "")
 
         return grpc.stream_stream_rpc_method_handler(handle)
 
@@ -203,4 +231,6 @@ def _close(rpc: Rpc, code: str, reason: str) -> None:
     rpc.span.end(code, reason=reason)
     # A good Route has nothing to tell that its span does not; even a filtered line would be a tenth of its cost.
     if rpc.facts or code != "OK":
-        log.info("rpc", method=rpc.method, status=code, reason=reason or None, **rpc.facts)
+        who = {"tenant": rpc.identity.tenant, "key_id": rpc.identity.key_id}
+        known = {name: value for name, value in who.items() if value}
+        log.info("rpc", method=rpc.method, status=code, reason=reason or None, **known, **rpc.facts)

@@ -13,6 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from tierwise_server.errors import ConfigurationError, Fault
+from tierwise_server.rpc.entry import Entry
 from tierwise_server.rpc.guard import Guard, Unimplemented
 from tierwise_server.rpc.service import SERVICE, RouterService
 
@@ -34,10 +35,15 @@ class Listener:
     """
 
     def __init__(
-        self, service: RouterService, settings: ServerSettings, telemetry: Telemetry
+        self,
+        service: RouterService,
+        settings: ServerSettings,
+        telemetry: Telemetry,
+        entry: Entry | None = None,
     ) -> None:
         self._settings = settings
-        self._guard = Guard(telemetry)
+        entry = entry or Entry()
+        self._guard = Guard(telemetry, entry)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(options=server_options(settings))
         self.handler = service.handler(self._guard)
@@ -46,7 +52,7 @@ class Listener:
         if settings.reflection_enabled:
             names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
-        self._server.add_generic_rpc_handlers((Unimplemented(),))
+        self._server.add_generic_rpc_handlers((Unimplemented(entry),))
 
     async def start(self) -> int:
         """Bind and serve; returns the port, which matters where the configuration says 0.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import grpc
@@ -16,6 +16,7 @@ from tierwise_server.rpc.writer import EventWriter
 
 if TYPE_CHECKING:
     from tierwise_server.core.account import Summary
+    from tierwise_server.core.model import Task
     from tierwise_server.engine import Engine
     from tierwise_server.rpc.guard import Guard, Rpc
 
@@ -43,7 +44,7 @@ class RouterService:
 
     async def route(self, request: router_pb2.RouteRequest, rpc: Rpc) -> router_pb2.RouteResponse:
         """Say where a task goes."""
-        plan, estimates = self.engine.route(route_task(request))
+        plan, estimates = self.engine.route(_permitted(route_task(request), rpc))
         rpc.span.route_decided(plan)
         return route_message(plan, estimates, self.engine.prices.version)
 
@@ -57,6 +58,7 @@ class RouterService:
         rpc.request_id = task.request_id
         rpc.facts.update(request_id=task.request_id, task_type=task.task_type)
         rpc.context.set_trailing_metadata((("x-request-id", task.request_id),))
+        task = _permitted(task, rpc)
         writer = EventWriter(rpc.context.write, heartbeat_s=self.heartbeat_s, stall_s=self.stall_s)
         try:
             async with writer:
@@ -70,6 +72,17 @@ class RouterService:
             _note(error.summary, rpc)
             raise
         _note(summary, rpc)
+
+
+def _permitted(task: Task, rpc: Rpc) -> Task:
+    """Bind a task to what its caller may use.
+
+    Raises:
+        RequestError: TASK_TYPE_NOT_ALLOWED.
+    """
+    rpc.identity.check_task_type(task.task_type)
+    tiers = rpc.identity.tiers
+    return task if tiers is None else replace(task, allowed_tiers=tiers)
 
 
 def _note(summary: Summary, rpc: Rpc) -> None:

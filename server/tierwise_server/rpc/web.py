@@ -8,7 +8,7 @@ behind it. The only module that knows connectrpc, which the extra `web` brings.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -145,6 +145,10 @@ class WebCall:
         return tuple(
             (name.lower(), value) for name, value in self._context.request_headers.allitems()
         )
+
+    def auth_context(self) -> Mapping[str, Sequence[bytes]]:
+        """Nothing: the HTTP server below checks client certificates and does not hand them on."""
+        return {}
 
     def peer(self) -> str:
         """Where the call comes from, as grpc writes it."""

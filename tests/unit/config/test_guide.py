@@ -100,12 +100,20 @@ def in_words(default: object) -> str:
 def test_the_guides_defaults_are_the_defaults() -> None:
     rows = re.findall(r"^\| `([\w.]+)` \| [^|]+ \| `?([^|`]+)`? \|$", GUIDE, re.MULTILINE)
     told = dict(rows)
-    worked_out = {"server.reflection", "check.structured", "upstream.anthropic.api_key_file"}
+    worked_out = {
+        "server.reflection",
+        "check.structured",
+        "upstream.anthropic.api_key_file",
+        "auth.certificates",
+        "ledger.directory",
+        "ledger.url",
+    }
     dotted = {
         name.removeprefix(PREFIX).lower().replace("__", ".") for name in variable_names(Config)
     }
     elsewhere = {name for name in told if "." in name}
-    assert elsewhere == {n for n in dotted if n.startswith(("upstream.", "check.", "telemetry."))}
+    tables = ("upstream.", "check.", "telemetry.", "ledger.", "auth.")
+    assert elsewhere == {name for name in dotted if name.startswith(tables)}
     keys = [("server", key) for key in ServerSettings.model_fields if key not in ("tls", "web")]
     keys += [(name.rpartition(".")[0], name.rpartition(".")[2]) for name in elsewhere]
     for table, key in keys:

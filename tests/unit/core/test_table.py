@@ -248,7 +248,7 @@ def test_rank_is_the_place_from_the_weakest() -> None:
             "climb_all",
             RoutingOptions("", F, None, 0.5),
             "efficient then frontier: the table has a row for 'climb_all'; the request's max_tier"
-            " removed stronger tiers; the request set the threshold.",
+            " or its key left tiers out; the request set the threshold.",
         ),
     ],
 )

@@ -1,0 +1,109 @@
+"""Everything that says who may call, opened for a server: keys, gate and limits, kept up to date until it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from tierwise_server.access.fallback_limits import FallbackLimits
+from tierwise_server.access.gate import Gate
+from tierwise_server.access.memory import MemoryKeyStore
+from tierwise_server.access.memory_limits import MemoryLimits
+from tierwise_server.access.opening import database_of, open_keys
+from tierwise_server.access.ring import KeyRing
+from tierwise_server.access.sql_limits import SqlLimits
+from tierwise_server.access.sql_worker import SqlWorker
+from tierwise_server.access.turnstile import Turnstile
+from tierwise_server.ledger.settings import MEMORY_URL
+
+if TYPE_CHECKING:
+    from tierwise_server.access.base import KeyStore, Limits
+    from tierwise_server.ledger.settings import LedgerSettings
+
+log = structlog.get_logger("tierwise.access")
+
+LIMIT_TIMEOUT_S = 2.0
+"""How long the shared limits may take before the server's own hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessSettings:
+    """Who may call.
+
+    Attributes:
+        ledger: where keys are kept; None keeps none.
+        always_open: everybody may call, keys or none.
+        open_without_keys: everybody may call until the first key is made.
+        certificates: names in client certificates, each with its tenant.
+    """
+
+    ledger: LedgerSettings | None = None
+    always_open: bool = False
+    open_without_keys: bool = False
+    certificates: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may call, and how much."""
+
+    gate: Gate
+    turnstile: Turnstile
+
+
+@asynccontextmanager
+async def open_access(
+    settings: AccessSettings, store: KeyStore | None = None
+) -> AsyncIterator[Access]:
+    """Open it; `store` takes the place of the settings' one. Closes what it opened when the context ends.
+
+    Raises:
+        ConfigurationError: the store cannot be used.
+        LedgerUnavailable: the store cannot be read.
+    """
+    if settings.always_open:
+        yield Access(Gate(None), Turnstile(MemoryLimits()))
+        return
+    async with AsyncExitStack() as stack:
+        if store is None:
+            store = await _stored(settings, stack)
+        ring = KeyRing(store)
+        await ring.refresh()
+        await stack.enter_async_context(_running(ring.keep()))
+        gate = Gate(
+            ring, open_without_keys=settings.open_without_keys, certificates=settings.certificates
+        )
+        yield Access(gate, Turnstile(await _limits(settings, stack)))
+
+
+async def _stored(settings: AccessSettings, stack: AsyncExitStack) -> KeyStore:
+    if settings.ledger is None or settings.ledger.url == MEMORY_URL:
+        return MemoryKeyStore()
+    return await stack.enter_async_context(open_keys(settings.ledger))
+
+
+async def _limits(settings: AccessSettings, stack: AsyncExitStack) -> Limits:
+    if settings.ledger is None or settings.ledger.url in ("", MEMORY_URL):
+        return MemoryLimits()
+    limits = SqlLimits(SqlWorker(database_of(settings.ledger), LIMIT_TIMEOUT_S))
+    stack.push_async_callback(limits.aclose)
+    await stack.enter_async_context(_running(limits.keep()))
+    return FallbackLimits(limits)
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run something beside the block. Not a task group: what fails in the block must leave it as it is."""
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+        if not task.cancelled() and task.exception() is not None:
+            log.error("keeping keys or limits up to date failed", exc_info=task.exception())
