@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 from tierwise_server.access.entries import NO_LIMITS, Allowance
 from tierwise_server.access.secret import read_key
 from tierwise_server.errors import Reason, RequestError
+from tierwise_server.ledger.books import Payer
+from tierwise_server.ledger.entries import Budget, BudgetScope, Period
 
 if TYPE_CHECKING:
     from tierwise_server.access.entries import Key
@@ -53,6 +55,13 @@ class Identity:
         """The tiers that it may use; None: every tier."""
         return None if self.key is None else self.key.tiers
 
+    @property
+    def payer(self) -> Payer:
+        """Who pays for its requests, within the budgets of key and tenant."""
+        budgets = () if self.key is None else _budgets(BudgetScope.KEY, self.key.allowance)
+        budgets += _budgets(BudgetScope.TENANT, self.allowance)
+        return Payer(self.tenant, self.key_id, budgets)
+
     def check_task_type(self, task_type: str) -> None:
         """Refuse a task type that the key may not use.
 
@@ -63,6 +72,11 @@ class Identity:
         if allowed is not None and task_type not in allowed:
             text = f"the key may use these task types: {', '.join(sorted(allowed)) or 'none'}"
             raise RequestError(Reason.TASK_TYPE_NOT_ALLOWED, text)
+
+
+def _budgets(scope: BudgetScope, allowance: Allowance) -> tuple[Budget, ...]:
+    limits = ((Period.DAY, allowance.day_nano_usd), (Period.MONTH, allowance.month_nano_usd))
+    return tuple(Budget(scope, period, limit) for period, limit in limits if limit is not None)
 
 
 ANYBODY: Final = Identity()

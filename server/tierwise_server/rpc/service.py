@@ -66,6 +66,7 @@ class RouterService:
                     task,
                     writer,
                     rpc.span.observer(draft_delivery=task.draft_delivery),
+                    payer=rpc.identity.payer,
                     time_left_s=rpc.time_left_s,
                 )
         except RequestFailed as error:
