@@ -226,11 +226,15 @@ async def test_the_report_stands_alone_and_every_number_has_its_interval(tmp_pat
     assert '"format": "tierwise-report/1"' in content
     lines = report.as_csv(analysis).splitlines()
     assert lines[0] == "task_type,subject,measure,value,low,high,n,unit"
+    measures = set()
     for line in lines[1:]:
-        _, _, _, value, low, high, n, _ = line.split(",")
+        _, _, measure, value, low, high, n, _ = line.split(",")
+        measures.add(measure)
         assert not low or float(low) <= float(value)
         assert not high or float(value) <= float(high)
         assert int(n) > 0
+    assert {"quality", "cost", "latency_p95", "enough", "loss", "escalation"} <= measures
+    assert {"apgr", "cpt_80", "aiq", "auroc", "ece", "ece_calibrated", "unreadable"} <= measures
 
 
 async def test_what_is_asked_is_what_serving_asks(tmp_path: Path) -> None:

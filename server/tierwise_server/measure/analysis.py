@@ -13,7 +13,7 @@ import numpy as np
 from tierwise_server.measure import metrics
 from tierwise_server.measure.collect import Measurement, TypeSample
 from tierwise_server.measure.judge_quality import JudgeQuality, judge_quality
-from tierwise_server.measure.outcomes import Candidate, FloatArray, Outcomes
+from tierwise_server.measure.outcomes import Candidate, FloatArray, Outcomes, Played, play
 from tierwise_server.measure.policy import (
     Dominated,
     Measured,
@@ -21,10 +21,10 @@ from tierwise_server.measure.policy import (
     measure,
     measure_table,
 )
+from tierwise_server.measure.ranking import Ranking, ranking
 from tierwise_server.measure.signals import SignalQuality, signal_quality
 from tierwise_server.measure.statistics import (
     Interval,
-    bootstrap,
     mean_interval,
     quality_interval,
     quantile_interval,
@@ -35,12 +35,6 @@ from tierwise_server.measure.statistics import (
 from tierwise_server.measure.table import ProposedRow
 
 ALL = "all task types"
-RANKING_DRAWS = 400
-"""Bootstrap resamples of measures that sort all tasks anew."""
-
-
-LEAST_GAP = 0.02
-"""Tiers that differ by less have no gap of which to recover a share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +63,6 @@ class Spot:
     name: str
     cost_nano_usd: Interval
     quality: Interval
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """How well the weakest tier's confidence says which tasks gain from the strongest one; None without a gap.
-
-    Attributes:
-        apgr: 0.5 is what a coin does.
-        cpt: PGR target to the share of tasks that must go up to reach it.
-        aiq: mean quality over the cost range of the cascade, between the two tiers' costs.
-        lift: the proposed row's benefit per cost over a random mix's; None where it is not defined.
-    """
-
-    weak: str
-    strong: str
-    apgr: Interval | None
-    cpt: dict[str, float]
-    aiq: float | None
-    lift: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +141,15 @@ def _type_numbers(measurement: Measurement, row: ProposedRow) -> TypeNumbers:
         current=row.current,
         proposed=row.proposal.measured,
         cascade=_cascade_line(sample),
-        ranking=_ranking(raw, row.proposal.measured),
+        ranking=ranking(raw, _proposed_play(row)),
         row=row,
     )
+
+
+def _proposed_play(row: ProposedRow) -> Played | None:
+    """What the proposed row did; None for the strongest tier alone, which buys nothing beyond itself."""
+    alone = row.candidate.cascade == (row.outcomes.strongest,)
+    return None if alone else play(row.outcomes, row.candidate)
 
 
 def _tiers(measurement: Measurement, raw: Outcomes) -> tuple[TierNumbers, ...]:
@@ -212,51 +193,6 @@ def _cascade_line(sample: TypeSample) -> tuple[tuple[float, float], ...]:
     return tuple((one.cost_nano_usd.value, one.quality.value) for one in played)
 
 
-def _ranking(raw: Outcomes, proposed: Measured | None) -> Ranking:
-    weak, strong = raw.quality[:, 0], raw.quality[:, -1]
-    known = np.nan_to_num(raw.confidence[:, 0], nan=0.0)
-    names = (raw.tiers[0], raw.tiers[-1])
-    if len(raw.tiers) < 2 or abs(float(np.mean(weak - strong))) < LEAST_GAP:
-        return Ranking(*names, None, {}, None, None)
-
-    def statistic(rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:
-        low, high = weak[rows], strong[rows]
-        if np.mean(low) == np.mean(high):
-            return 0.5
-        return metrics.apgr(metrics.routing_curve(1.0 - known[rows], low, high))
-
-    strata = np.zeros(raw.n, dtype=np.int64)
-    interval = bootstrap(statistic, raw.n, draws=RANKING_DRAWS, strata=strata)
-    curve = metrics.routing_curve(1.0 - known, weak, strong)
-    cpt = {f"{target:.0%}": metrics.cpt(curve, target) for target in (0.5, 0.8, 0.95)}
-    return Ranking(*names, interval, cpt, _aiq(raw), _lift(raw, proposed))
-
-
-def _aiq(raw: Outcomes) -> float | None:
-    cost = np.array([raw.cost_nano_usd[:, column].mean() for column in (0, -1)])
-    levels = np.unique(raw.confidence[:, 0][~np.isnan(raw.confidence[:, 0])])
-    rows = [Candidate((raw.tiers[0], raw.tiers[-1]), float(level)) for level in levels]
-    played = [measure(raw, row) for row in rows]
-    costs = np.array([*cost, *(one.cost_nano_usd.value for one in played)])
-    quality = np.array([*raw.quality[:, [0, -1]].mean(axis=0), *(m.quality.value for m in played)])
-    if not cost[0] < cost[1] or costs.min() < cost[0]:
-        return None
-    return metrics.aiq(costs, quality, float(cost[0]), float(cost[1]))
-
-
-def _lift(raw: Outcomes, proposed: Measured | None) -> float | None:
-    if proposed is None or proposed.candidate.cascade == (raw.strongest,):
-        return None
-    points = [
-        metrics.Point(float(raw.cost_nano_usd[:, c].mean()), float(raw.quality[:, c].mean()))
-        for c in (0, -1)
-    ]
-    method = metrics.Point(proposed.cost_nano_usd.value, proposed.quality.value)
-    if method.cost == points[0].cost or points[0].cost == points[1].cost:
-        return None
-    return metrics.ibc_lift(method, *points)
-
-
 def _overall(
     measurement: Measurement, rows: Sequence[ProposedRow], types: Sequence[TypeNumbers]
 ) -> TypeNumbers:
@@ -290,7 +226,7 @@ def _overall(
         current=_current_table(rows),
         proposed=_proposed_table(rows),
         cascade=(),
-        ranking=_ranking(joined, None),
+        ranking=ranking(joined, None),
         row=None,
     )
 

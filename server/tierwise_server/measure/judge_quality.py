@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from tierwise_server.core.model import FinishReason
 from tierwise_server.measure.collect import Measurement
 from tierwise_server.measure.grading import HIGHEST, LOWEST
 from tierwise_server.measure.judging import JUDGE, PROMPT_VERSION, Pair, pairs, read_verdict
+from tierwise_server.measure.outcomes import IntArray
 from tierwise_server.measure.signals import GOOD
-from tierwise_server.measure.statistics import Interval, mean_interval, wilson
+from tierwise_server.measure.statistics import Interval, bootstrap, mean_interval, wilson
+
+BoolArray = npt.NDArray[np.bool_]
 
 ONE_POINT = 1.0 / (HIGHEST - LOWEST)
 """One point of the 1-10 scale, as quality."""
@@ -30,7 +34,7 @@ class Agreement:
     n: int
     within_a_point: Interval
     bias: Interval
-    kappa: float | None
+    kappa: Interval | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +116,27 @@ def _agreement(measurement: Measurement) -> Agreement | None:
     people = np.array([human[place] for place in both])
     machine = np.array([judge[place] for place in both])
     close = int(np.sum(np.abs(people - machine) <= ONE_POINT + 1e-9))
-    good, said = people >= GOOD, machine >= GOOD
-    agreed = float(np.mean(good == said))
-    chance = float(good.mean() * said.mean() + (1 - good.mean()) * (1 - said.mean()))
     return Agreement(
         len(both),
         wilson(close, len(both)),
         mean_interval(machine - people),
-        None if chance >= 1.0 else (agreed - chance) / (1.0 - chance),
+        _kappa_interval(people >= GOOD, machine >= GOOD),
     )
+
+
+def kappa(one: BoolArray, other: BoolArray) -> float:
+    """Cohen's kappa (1960): agreement beyond chance; 1 where both say the same of everything."""
+    agreed = float(np.mean(one == other))
+    chance = float(one.mean() * other.mean() + (1 - one.mean()) * (1 - other.mean()))
+    return 1.0 if chance >= 1.0 else (agreed - chance) / (1.0 - chance)
+
+
+def _kappa_interval(good: BoolArray, said: BoolArray) -> Interval | None:
+    if (good.all() and said.all()) or not (good.any() or said.any()):
+        return None
+
+    def statistic(rows: IntArray) -> float:
+        return kappa(good[rows], said[rows])
+
+    whole = np.zeros(len(good), dtype=np.int64)
+    return bootstrap(statistic, len(good), strata=whole)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import rankdata
 
 from tierwise_server.measure.outcomes import FloatArray, IntArray, UnusableSample
@@ -17,6 +18,8 @@ QUANTILE_BINS = 10
 
 CALIBRATION_BINS = 10
 """Equal-width bins of ECE, as in Naeini, Cooper and Hauskrecht (2015)."""
+
+BoolArray = npt.NDArray[np.bool_]
 
 ARENA_BETA, ARENA_CHEAPEST_USD, ARENA_DEAREST_USD = 0.1, 0.0044, 200.0
 """RouterArena's weight of cost, and its range of USD per thousand tasks."""
@@ -44,25 +47,33 @@ class RoutingCurve:
 
 
 def routing_curve(
-    score: FloatArray, weak: FloatArray, strong: FloatArray, bins: int = QUANTILE_BINS
+    score: FloatArray, weak: FloatArray, strong: FloatArray, bins: int | None = QUANTILE_BINS
 ) -> RoutingCurve:
     """Send the tasks of highest `score` to the strong tier, at the thresholds that cut the scores into equal bins.
 
     RouteLLM, routellm/evals/benchmarks.py: thresholds are the score's quantiles, tasks at or above go to the strong
-    tier, and the last threshold sends none. Equal thresholds, which a table's few scores give, count once.
+    tier, and the last threshold sends none. Equal thresholds, which a table's few scores give, count once. A signal of
+    few values, such as 1 to 10, may lose its highest one so: without bins every value is a threshold.
 
     Args:
         score: how much each task is thought to gain from the strong tier; only its order matters.
         weak: the weak tier's quality per task, in any scale.
         strong: the strong tier's, in the same.
-        bins: how many equal bins.
+        bins: how many equal bins; None cuts at every score there is.
     """
+    if bins is None:
+        chosen = [score >= threshold for threshold in np.unique(score)]
+        return _curve([*chosen, np.zeros(len(score), dtype=np.bool_)], weak, strong)
     thresholds = np.unique(np.quantile(score, np.linspace(0.0, 1.0, bins + 1)))
     chosen = [score >= threshold for threshold in thresholds]
     chosen.append(np.zeros(len(score), dtype=np.bool_))
     # RouteLLM's last threshold is exclusive: it stands for "no task", which is appended above.
     if len(thresholds) > 1:
         del chosen[-2]
+    return _curve(chosen, weak, strong)
+
+
+def _curve(chosen: list[BoolArray], weak: FloatArray, strong: FloatArray) -> RoutingCurve:
     points = [(float(np.mean(up)), float(np.mean(np.where(up, strong, weak)))) for up in chosen]
     share, quality = np.array(sorted(points)).T
     return RoutingCurve(share, quality, float(np.mean(weak)), float(np.mean(strong)))

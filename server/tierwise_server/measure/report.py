@@ -18,8 +18,10 @@ from markupsafe import Markup
 
 from tierwise_server import __version__
 from tierwise_server.measure import plots
-from tierwise_server.measure.analysis import Analysis, TypeNumbers
+from tierwise_server.measure.analysis import ALL, Analysis, TypeNumbers
+from tierwise_server.measure.judge_quality import JudgeQuality
 from tierwise_server.measure.policy import Measured
+from tierwise_server.measure.signals import SignalQuality
 from tierwise_server.measure.statistics import Interval
 from tierwise_server.measure.table import graded_by
 
@@ -135,13 +137,14 @@ def as_csv(analysis: Analysis) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(_CSV_HEADER)
     overall = () if analysis.overall is None else (analysis.overall,)
-    for numbers in (*overall, *analysis.types):
-        for subject, measure, interval, unit in _lines(numbers):
+    blocks = [(numbers.name, _lines(numbers)) for numbers in (*overall, *analysis.types)]
+    blocks += [(ALL, _signal_lines(signal)) for signal in analysis.signals]
+    blocks += [] if analysis.judge is None else [(ALL, _judge_lines(analysis.judge))]
+    for name, lines in blocks:
+        for subject, measure, interval, unit in lines:
             bounds = (interval.value, interval.low, interval.high)
             shown = [f"{x:.9g}" if math.isfinite(x) else "" for x in bounds]
-            writer.writerow(
-                (_cell(numbers.name), _cell(subject), measure, *shown, interval.n, unit)
-            )
+            writer.writerow((_cell(name), _cell(subject), measure, *shown, interval.n, unit))
     return buffer.getvalue()
 
 
@@ -159,8 +162,39 @@ def _lines(numbers: TypeNumbers) -> Iterator[tuple[str, str, Interval, str]]:
             yield from _measured_lines(name, measured)
     yield "oracle", "quality", numbers.oracle.quality, "share"
     yield "oracle", "cost", numbers.oracle.cost_nano_usd, "nano-USD per task"
-    if numbers.ranking.apgr is not None:
-        yield numbers.ranking.weak, "apgr", numbers.ranking.apgr, ""
+    ranking = numbers.ranking
+    measures = {"apgr": ranking.apgr, "aiq": ranking.aiq, "ibc_lift": ranking.lift}
+    measures |= {f"cpt_{target.rstrip('%')}": share for target, share in ranking.cpt.items()}
+    yield from _known(ranking.weak, measures)
+
+
+def _signal_lines(signal: SignalQuality) -> Iterator[tuple[str, str, Interval, str]]:
+    measures = {"ece": signal.ece, "ece_calibrated": signal.ece_calibrated}
+    yield from _known(signal.tier, {"unreadable": signal.unread, "auroc": signal.auroc, **measures})
+
+
+def _judge_lines(judge: JudgeQuality) -> Iterator[tuple[str, str, Interval, str]]:
+    measures = {
+        "unreadable": judge.unreadable,
+        "same_in_both_orders": judge.steady,
+        "first_wins": judge.first_wins,
+        "repeat_gap": judge.repeat_gap,
+    }
+    if judge.people is not None:
+        measures |= {
+            "within_a_point": judge.people.within_a_point,
+            "bias": judge.people.bias,
+            "kappa": judge.people.kappa,
+        }
+    yield from _known("judge", measures)
+
+
+def _known(
+    subject: str, measures: Mapping[str, Interval | None]
+) -> Iterator[tuple[str, str, Interval, str]]:
+    for name, interval in measures.items():
+        if interval is not None:
+            yield subject, name, interval, ""
 
 
 def _measured_lines(name: str, measured: Measured) -> Iterator[tuple[str, str, Interval, str]]:

@@ -41,8 +41,8 @@ class SignalQuality:
     n: int
     unread: Interval
     auroc: Interval | None
-    ece: float | None
-    ece_calibrated: float | None
+    ece: Interval | None
+    ece_calibrated: Interval | None
     ece_floor: float | None
     raw_bins: tuple[Bin, ...]
     calibrated_bins: tuple[Bin, ...]
@@ -70,8 +70,8 @@ def _signal(measurement: Measurement, tier: str) -> SignalQuality:
         n=len(raw),
         unread=wilson(int((~read).sum()), len(raw)),
         auroc=_auroc(raw[read], quality[read]),
-        ece=metrics.ece(raw[read], quality[read]) if read.any() else None,
-        ece_calibrated=metrics.ece(calibrated[fitted], quality[fitted]) if fitted.any() else None,
+        ece=calibration_error(raw[read], quality[read]),
+        ece_calibrated=calibration_error(calibrated[fitted], quality[fitted]),
         ece_floor=metrics.ece_floor(calibrated[fitted]) if fitted.any() else None,
         raw_bins=_bins(raw[read], quality[read]),
         calibrated_bins=_bins(calibrated[fitted], quality[fitted]),
@@ -96,6 +96,22 @@ def _auroc(signal: FloatArray, quality: FloatArray) -> Interval | None:
 
     strata = good.astype(np.int64)
     return bootstrap(statistic, len(good), draws=RANKING_DRAWS, strata=strata)
+
+
+def calibration_error(confidence: FloatArray, quality: FloatArray) -> Interval | None:
+    """Bound the calibration error by the basic bootstrap (Davison and Hinkley 1997, §5.2).
+
+    Resampling raises it as sampling did: it is that much too high already, and the percentiles would be so twice.
+    """
+    n = len(confidence)
+    if n == 0:
+        return None
+    value = metrics.ece(confidence, quality)
+    rng = np.random.default_rng(0)
+    drawn = [rng.integers(0, n, n) for _ in range(RANKING_DRAWS)]
+    samples = [metrics.ece(confidence[rows], quality[rows]) for rows in drawn]
+    low, high = 2 * value - np.quantile(samples, [0.975, 0.025])
+    return Interval(value, float(np.clip(low, 0.0, value)), max(float(high), value), n)
 
 
 def _bins(confidence: FloatArray, quality: FloatArray) -> tuple[Bin, ...]:
