@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from tests.serving import KEY, Outcome, a_request, configured, outcome_of, serving
+from tests.unit.access.records import a_key
 from tierwise.v1 import router_pb2, routing_pb2
+from tierwise_server.access.memory import MemoryKeyStore
 from tierwise_server.core.model import CallKind
 from tierwise_server.providers.base import ModelCall, ProviderEvent
 from tierwise_server.providers.scripted import answer
@@ -110,6 +112,51 @@ async def test_what_is_drafted_and_checked_is_on_no_span_and_in_no_log() -> None
         assert outcome.kinds[-1] == "finished"
     telling.check()
     assert not [word for word in EVERYTHING if word in shown_to_caller(outcome)]
+
+
+SECRET, RECORD = a_key(name="canary-name", tiers=frozenset({"efficient"}), requests_per_minute=6)
+PARTS = (SECRET, SECRET.split("_")[2], SECRET.split("_")[2][:20], RECORD.digest, "canary-name")
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        (),
+        (f"Bearer {SECRET}",),
+        (f"Bearer {SECRET}x",),
+        (f"Bearer {SECRET[:-1]}",),
+        (f"bearer  {SECRET}",),
+        (f"Basic {SECRET}",),
+        (SECRET,),
+        (f"Bearer {SECRET}", f"Bearer {SECRET}"),
+        (f"Bearer {SECRET},{SECRET}",),
+    ],
+)
+async def test_a_callers_key_stays_in_wherever_it_turns_up(shown: tuple[str, ...]) -> None:
+    store = MemoryKeyStore()
+    await store.add(RECORD)
+    telling = Telling()
+    metadata = tuple(("authorization", value) for value in shown)
+    requests = (
+        secretive(escalation=False),
+        a_request(SECRET, system=SECRET, labels={"key": SECRET}),
+        a_request(routing=routing_pb2.RoutingOptions(tier="reasoning")),
+        router_pb2.GenerateRequest(),
+        *(a_request() for _ in range(3)),
+    )
+    required = configured({"auth": {"mode": "required"}})
+    shown_back = ""
+    async with told(telling, serving(config=required, keys=store)) as served:
+        for request in requests:
+            outcome = await outcome_of(served.stub.Generate(request, metadata=metadata))
+            # The simulator answers with words of the prompt.
+            shown_back += "" if outcome.status == "OK" else shown_to_caller(outcome)
+    said = telling.log.getvalue() + telling.spans
+    assert "RouterService/Generate" in said
+    assert not [part for part in PARTS if part in said + shown_back]
+    is_good = shown == (f"Bearer {SECRET}",)
+    assert ("RATE_LIMITED" in said) is is_good
+    assert (RECORD.key_id in telling.log.getvalue()) is is_good
 
 
 class Boom(RuntimeError):

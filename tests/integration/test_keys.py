@@ -111,6 +111,29 @@ async def test_without_credentials_nothing_is_said_but_that() -> None:
         assert not len(served.simulator.journal)
 
 
+METHODS = {"Route": router_pb2.RouteRequest(), "Generate": a_request()}
+
+
+async def test_every_method_of_the_contract_needs_a_key() -> None:
+    service = router_pb2.DESCRIPTOR.services_by_name["RouterService"]
+    assert {method.name for method in service.methods} == METHODS.keys()
+    async with keyed() as (served, _, secret, _):
+        for name, request in METHODS.items():
+            call: Any = served.channel.unary_stream(f"/{SERVICE}/{name}")
+            for metadata, status in (
+                ((), "UNAUTHENTICATED"),
+                (bearer(new_key()), "UNAUTHENTICATED"),
+                (bearer(secret), "OK"),
+            ):
+                told = "OK"
+                try:
+                    async for _ in call(request.SerializeToString(), metadata=metadata):
+                        pass
+                except grpc.aio.AioRpcError as error:
+                    told = error.code().name
+                assert told == status
+
+
 async def test_an_unknown_method_is_unimplemented_for_who_may_come_in() -> None:
     async with keyed() as (served, _, secret, _):
         for path in (f"/{SERVICE}/Nothing", f"/{SERVICE}/generate", f"//{SERVICE}/Generate"):

@@ -11,9 +11,12 @@ import pytest
 import trustme
 
 from tests.serving import a_request, configured, outcome_of, serving
+from tests.unit.access.records import a_key
 from tests.web_calls import SERVICE, web_serving
 from tierwise.v1 import router_pb2_grpc
 from tierwise_client import AsyncClient
+from tierwise_server.access.memory import MemoryKeyStore
+from tierwise_server.access.secret import new_key
 from tierwise_server.errors import ConfigurationError
 
 
@@ -50,6 +53,29 @@ async def test_mtls_answers_certificates_of_its_authority_only(tmp_path: Path) -
             async with grpc.aio.secure_channel(served.endpoint, credentials) as channel:
                 stub = router_pb2_grpc.RouterServiceStub(channel)
                 assert (await outcome_of(stub.Generate(a_request(), timeout=3))).status == status
+
+
+async def test_a_name_in_a_certificate_stands_for_its_tenant(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    tls = {**files(tmp_path, authority), "client_ca_file": str(tmp_path / "ca.pem")}
+    secret, key = a_key(tenant="other")
+    store = MemoryKeyStore()
+    await store.add(key)
+    for mapped, status in (
+        ({"caller@example.test": "acme"}, "OK"),
+        ({"caller@example": "acme", "example.test": "acme"}, "UNAUTHENTICATED"),
+    ):
+        settings = configured({"server": {"tls": tls}, "auth": {"certificates": mapped}})
+        async with serving(config=settings, keys=store) as served:
+            credentials = client_credentials(authority, authority)
+            async with grpc.aio.secure_channel(served.endpoint, credentials) as channel:
+                stub = router_pb2_grpc.RouterServiceStub(channel)
+                assert (await outcome_of(stub.Generate(a_request()))).status == status
+                shown = (("authorization", f"Bearer {secret}"),)
+                assert (await outcome_of(stub.Generate(a_request(), metadata=shown))).status == "OK"
+                wrong = (("authorization", f"Bearer {new_key()}"),)
+                outcome = await outcome_of(stub.Generate(a_request(), metadata=wrong))
+                assert outcome.reason == "INVALID_CREDENTIALS"
 
 
 async def test_the_web_port_has_the_same_certificates(tmp_path: Path) -> None:

@@ -142,3 +142,30 @@ def test_the_limits_have_their_documented_defaults() -> None:
         False,
         30,
     )
+
+
+def test_names_in_certificates_need_certificates_to_be_asked_for() -> None:
+    (fault,) = examined("[auth.certificates]\n'spiffe://a/b' = 'acme'").faults
+    assert "needs server.tls.client_ca_file" in fault.message
+    (fault,) = examined("[auth.certificates]\n'two words' = 'acme'").faults
+    assert "is no name that a certificate can hold" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("toml", "warned"),
+    [
+        ("[auth]\nmode = 'open'", ""),
+        ("[auth]\nmode = 'required'", "there is no place for keys"),
+        ("[auth]\nmode = 'required'\n[ledger]\ndirectory = 'data'", ""),
+        ("[auth]\nmode = 'required'\n[ledger]\nurl = 'memory:'", "there is no place for keys"),
+        (
+            "[auth]\nmode = 'open'\n[server]\nlisten = '0.0.0.0:1'\nallow_insecure_bind = true",
+            "spend your money",
+        ),
+    ],
+)
+def test_what_lets_nobody_or_everybody_in_is_warned_of(toml: str, warned: str) -> None:
+    found = examined(toml)
+    told = [str(warning) for warning in found.warnings]
+    assert not found.faults
+    assert any(warned in line for line in told) if warned else not told
