@@ -70,6 +70,14 @@ bench: setup ## Measure the core paths; writes build/bench/core.json
 bench-routing: setup ## Measure routing on recorded outcomes (TIERWISE_BENCH_DATA names their folder)
 	$(BIN)/python -m tests.bench.routing
 
+.PHONY: fault-wall
+fault-wall: setup ## Play the whole fault wall; writes docs/fault-wall.md and build/fault-wall.json (ARGS='--gateway URL': another one)
+	$(BIN)/python -m tests.fault.wall $(ARGS)
+
+.PHONY: fuzz
+fuzz: setup ## Send 100,000 broken requests and 100,000 broken streams; keeps in build/fuzz what fails
+	$(BIN)/python -m tests.fault.wall --only F33 'mutated streams'
+
 # --- write ---------------------------------------------------------------------------------------
 
 # One target for each language; one whose toolchain is missing says so, and fails in CI only.

@@ -1,0 +1,76 @@
+"""Plays the fault wall, prints it row by row, and writes docs/fault-wall.md and build/fault-wall.json.
+
+With --gateway, the upstream part is played through another HTTP gateway instead, whose upstream must be the simulator
+at the address that is printed; its rows are written to build/fault-wall-gateway.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+# What broken connections make grpc say would bury the table.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+from tests.fault.wall.gateway import PATHS, Gateway, run_gateway
+from tests.fault.wall.playing import Row, play_all
+from tests.fault.wall.report import RESULTS, write, write_results
+from tests.fault.wall.rows import SCENARIOS, WITHOUT
+from tests.fault.wall.tally import Witness
+
+
+def say(text: str) -> None:
+    """Print a line now."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def told(row: Row, took_s: float) -> None:
+    """Print a row."""
+    mark = "ok  " if row.holds else "FAIL"
+    say(f"{mark} {row.scenario:<20} {row.passed:>7}/{row.runs:<7} {took_s:7.1f} s  {row.detail}")
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    words = argparse.ArgumentParser(prog="python -m tests.fault.wall", description=__doc__)
+    words.add_argument("--scale", type=float, default=1.0, help="how much of the whole is played")
+    words.add_argument("--only", nargs="+", default=[], help="play these rows, and write nothing")
+    words.add_argument("--gateway", help="the base URL of another gateway")
+    words.add_argument("--dialect", choices=PATHS, default="messages", help="what it speaks")
+    words.add_argument("--model", default="claude-haiku-4-5", help="the model to ask it for")
+    words.add_argument("--key", default="any", help="the key that it takes")
+    words.add_argument("--patience", type=float, default=60.0, help="its seconds for an answer")
+    words.add_argument("--upstream", default="127.0.0.1:8480", help="where its upstream listens")
+    return words.parse_args()
+
+
+def main() -> int:
+    """Play, and return 0 if every row holds."""
+    given = arguments()
+    if given.gateway:
+        host, _, port = given.upstream.rpartition(":")
+        gateway = Gateway(given.gateway, given.dialect, given.model, given.key, given.patience)
+        rows = run_gateway(gateway, host, int(port), say)
+        for row in rows:
+            told(row, 0.0)
+        RESULTS.parent.mkdir(parents=True, exist_ok=True)
+        write_results(RESULTS.with_name("fault-wall-gateway.json"), rows)
+    else:
+        unknown = set(given.only) - SCENARIOS.keys()
+        if unknown:
+            say(f"no such row: {', '.join(sorted(unknown))}; there are: {', '.join(SCENARIOS)}")
+            return 2
+        chosen = [SCENARIOS[name] for name in given.only or SCENARIOS]
+        rows = play_all(chosen, Witness(), given.scale, told)
+        if not given.only:
+            write(rows, SCENARIOS, WITHOUT)
+    held = sum(row.holds for row in rows)
+    runs, passed = sum(row.runs for row in rows), sum(row.passed for row in rows)
+    say(f"{held} of {len(rows)} rows hold; {passed:,} of {runs:,} runs passed")
+    return 0 if held == len(rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

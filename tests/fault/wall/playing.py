@@ -1,0 +1,74 @@
+"""Plays the wall, scenario by scenario."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.fault.wall.catalogue import Scenario
+from tests.fault.wall.tally import Tally, Witness
+from tierwise_server.telemetry import configure_logging
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of a scenario; `runs` is 0 where none was played, and `detail` then says why."""
+
+    scenario: str
+    runs: int
+    passed: int
+    detail: str
+
+    @property
+    def holds(self) -> bool:
+        return self.passed == self.runs
+
+
+@contextmanager
+def listening(witness: Witness) -> Iterator[None]:
+    """Have the servers of this process log at their loudest to a witness."""
+    logging = configure_logging("debug", stream=witness.log)
+    try:
+        yield
+    finally:
+        logging.close()
+
+
+def play(scenario: Scenario, witness: Witness, scale: float) -> Row:
+    """Play one scenario in an event loop of its own."""
+    tally = Tally(witness, scale, seed=zlib.crc32(scenario.name.encode()))
+    with listening(witness):
+        with tally.run("the scenario itself"):
+            asyncio.run(_played(scenario, tally))
+        witness.search_log()
+    # The run around all runs counts only where it failed.
+    if not tally.failures or not tally.failures[-1].startswith("the scenario itself"):
+        tally.runs, tally.passed = tally.runs - 1, tally.passed - 1
+    detail = tally.detail
+    if tally.failures:
+        detail = "; ".join([f"FAILED {tally.failures[0]}", *filter(None, [detail])])
+    return Row(scenario.name, tally.runs, tally.passed, detail)
+
+
+async def _played(scenario: Scenario, tally: Tally) -> None:
+    # A coroutine function may be any awaitable's maker; asyncio.run wants a coroutine.
+    await scenario.play(tally)
+
+
+def play_all(
+    scenarios: Iterable[Scenario],
+    witness: Witness,
+    scale: float,
+    told: Callable[[Row, float], None],
+) -> list[Row]:
+    """Play scenarios one after the other; `told` hears of each, with its seconds."""
+    rows = []
+    for scenario in scenarios:
+        began = time.monotonic()
+        rows.append(play(scenario, witness, scale))
+        told(rows[-1], time.monotonic() - began)
+    return rows

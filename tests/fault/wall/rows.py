@@ -1,0 +1,49 @@
+"""All scenarios of the wall, and the rows that have none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Final
+
+from tests.fault.wall.catalogue import FAULTS, SCENARIOS
+
+__all__ = ["FAULTS", "SCENARIOS", "WITHOUT"]
+
+_MODULES: Final = (
+    "upstream",
+    "answers",
+    "sweep",
+    "callers",
+    "fuzz",
+    "sockets",
+    "routing",
+    "process",
+    "programs",
+    "last",
+)
+"""In the order in which they are played: what counts what the others told comes last."""
+
+# Importing a module puts its scenarios on the wall.
+for _module in _MODULES:
+    import_module(f"tests.fault.wall.{_module}")
+
+_LEDGER: Final = "the ledger records no served call yet; tests/contract/ledger holds it to the same"
+_KEYS: Final = "there are no keys and tenants yet"
+
+WITHOUT: Final[Mapping[str, str]] = {
+    "F47": "request ids are not remembered yet",
+    "F48": _LEDGER,
+    "F49": _LEDGER,
+    "F50": _LEDGER,
+    "F51": _LEDGER,
+    "F52": _LEDGER,
+    "F53": _LEDGER,
+    "F54": _LEDGER,
+    "F55": "the configuration is read once, at the start",
+    "F56": "keys and certificates are read once, at the start",
+    "F57": _KEYS,
+    "F69": _KEYS,
+    "F73": _KEYS,
+}
+"""Rows of the catalogue without a scenario, and why."""
