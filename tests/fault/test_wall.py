@@ -41,6 +41,8 @@ def test_the_page_tells_of_what_failed() -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_slice_of_the_wall_holds(name: str) -> None:
     row = play(SCENARIOS[name], Witness(), SLICE)
+    if row.detail.startswith("not played"):
+        pytest.skip(row.detail)
     assert row.holds, row.detail
     assert row.runs > 0
 

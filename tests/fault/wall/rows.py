@@ -20,6 +20,7 @@ _MODULES: Final = (
     "routing",
     "process",
     "programs",
+    "state",
     "last",
 )
 """In the order in which they are played: what counts what the others told comes last."""
@@ -28,18 +29,10 @@ _MODULES: Final = (
 for _module in _MODULES:
     import_module(f"tests.fault.wall.{_module}")
 
-_LEDGER: Final = "the ledger records no served call yet; tests/contract/ledger holds it to the same"
 _KEYS: Final = "there are no keys and tenants yet"
 
 WITHOUT: Final[Mapping[str, str]] = {
     "F47": "request ids are not remembered yet",
-    "F48": _LEDGER,
-    "F49": _LEDGER,
-    "F50": _LEDGER,
-    "F51": _LEDGER,
-    "F52": _LEDGER,
-    "F53": _LEDGER,
-    "F54": _LEDGER,
     "F55": "the configuration is read once, at the start",
     "F56": "keys and certificates are read once, at the start",
     "F57": _KEYS,
