@@ -21,6 +21,7 @@ _MODULES: Final = (
     "process",
     "programs",
     "state",
+    "money",
     "last",
 )
 """In the order in which they are played: what counts what the others told comes last."""
