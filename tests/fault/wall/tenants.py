@@ -1,0 +1,129 @@
+"""F56, F57, F69 and F73: keys that come and go, a noisy tenant, and what one tenant may know of another."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from tests.fault.wall.catalogue import scenario
+from tests.fault.wall.state import a_folder
+from tests.fault.wall.tally import Tally
+from tests.integration import test_keys
+from tests.integration.test_keys import bearer, generate, refused_in_time, stored
+from tests.serving import Served, configured, serving
+from tests.unit.access.records import NOW_S, a_key
+from tests.unit.ledger.rows import a_reservation, a_settlement, an_origin
+from tierwise_server.access.ring import REVOKED_WITHIN_S
+from tierwise_server.ledger.opening import open_ledger
+from tierwise_server.ledger.settings import LedgerSettings
+
+QUIET: Final = 9
+SCRIPT: Final = {"rules": [{"chunks": ["one ", "two"], "delta_interval_s": 0.005}]}
+DRIP: Final = {"rules": [{"chunks": ["word "] * 30, "delta_interval_s": 0.02}]}
+
+
+@scenario(
+    "F56", "a new key counts at once, a revoked one is refused in time, running streams finish"
+)
+async def rotated_keys(tally: Tally) -> None:
+    slowest_s = 0.0
+
+    async def play(_: int) -> None:
+        nonlocal slowest_s
+        first, old = a_key()
+        second, new = a_key()
+        store = await stored(old)
+        async with serving(DRIP, configured(test_keys.REQUIRED), keys=store) as served:
+            async with asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(generate(served, bearer(first)))
+                await served.simulator.journal.until(lambda journal: len(journal) > 0)
+                await store.add(new)
+                assert (await generate(served, bearer(second))).status == "OK"
+                await store.revoke(old.key_id, NOW_S)
+                began = time.monotonic()
+                await refused_in_time(served, bearer(first))
+                slowest_s = max(slowest_s, time.monotonic() - began)
+            assert running.result().status == "OK"
+            assert (await generate(served, bearer(second))).status == "OK"
+
+    await tally.together(len(tally.times(20)), play, at_once=10)
+    tally.detail = f"refused within {slowest_s:.1f} s; promised are {REVOKED_WITHIN_S:g} s"
+
+
+@scenario("F57", "known keys go on within the limits of this server; unknown ones are to come back")
+async def lost_stores(tally: Tally) -> None:
+    check: Callable[[], Awaitable[None]] = (
+        test_keys.test_while_the_store_is_away_known_keys_serve_and_others_are_to_come_back
+    )
+    await tally.together(len(tally.times(20)), lambda _: check(), at_once=10)
+
+
+@scenario("F69", "the noisy one is held to its limit; nine quiet ones are all served")
+async def noisy_tenants(tally: Tally) -> None:
+    noisy, noisy_key = a_key(tenant="noisy", streams=4)
+    quiet = [a_key(tenant=f"quiet-{number}") for number in range(QUIET)]
+    store = await stored(noisy_key, *(key for _, key in quiet))
+    secrets = [secret for secret, _ in quiet]
+    async with serving(SCRIPT, configured(test_keys.REQUIRED), keys=store) as served:
+        alone = await _quiet_calls(tally, served, secrets)
+        refused = 0
+        going = True
+
+        async def flood() -> None:
+            nonlocal refused
+            while going:
+                outcome = await generate(served, bearer(noisy))
+                assert outcome.status == "OK" or outcome.reason == "RATE_LIMITED"
+                refused += outcome.status != "OK"
+                await asyncio.sleep(0.02)
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(20):
+                tasks.create_task(flood())
+            beside = await _quiet_calls(tally, served, secrets)
+            going = False
+    if tally.scale == 1:
+        with tally.run("the noisy one"):
+            assert refused > 0
+    tally.detail = (
+        f"median of the quiet {alone * 1000:.0f} ms alone, {beside * 1000:.0f} ms beside the noisy "
+        f"one, which was refused {refused} times"
+    )
+
+
+async def _quiet_calls(tally: Tally, served: Served, secrets: list[str]) -> float:
+    took: list[float] = []
+
+    async def one(secret: str) -> None:
+        for _ in tally.times(40):
+            with tally.run("a quiet tenant"):
+                began = time.monotonic()
+                assert (await generate(served, bearer(secret))).status == "OK"
+                took.append(time.monotonic() - began)
+
+    async with asyncio.TaskGroup() as tasks:
+        for secret in secrets:
+            tasks.create_task(one(secret))
+    return sorted(took)[len(took) // 2]
+
+
+@scenario("F73", "what another tenant owns is not found, and its spend is not told")
+async def other_tenants(tally: Tally) -> None:
+    with a_folder() as folder:
+        async with open_ledger(LedgerSettings(folder)) as ledger:
+            for number in tally.times(200):
+                owner, other = f"tenant-{number}", f"tenant-{number}x"
+                for tenant in (owner, other) if number % 2 else (owner,):
+                    origin: Any = an_origin(request_id="the same", tenant=tenant)
+                    reservation = a_reservation(origin)
+                    await ledger.reserve(reservation)
+                    await ledger.record([a_settlement(reservation, 40)])
+                with tally.run("its own"):
+                    assert len(await ledger.find(owner, "the same")) == 1
+                with tally.run("another's"):
+                    assert len(await ledger.find(other, "the same")) == number % 2
+                with tally.run("nobody's"):
+                    assert await ledger.find("", "the same") == ()
+                    assert await ledger.find(f"{owner}%", "the same") == ()
