@@ -145,7 +145,7 @@ async def test_a_herd_finds_a_model_that_has_come_back_and_does_not_overrun_it(
 
         for _ in range(clients):
             tasks.create_task(client())
-        while changes.states.count("probing") < 2:
+        while changes.states.count("probing") < 2:  # noqa: ASYNC110 - breakers change without telling the loop
             await asyncio.sleep(0.01)
         # 200 clients asked twenty times a second; the model heard what opened the breaker, and probes.
         assert upstream.calls_while_down < clients
