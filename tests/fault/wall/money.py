@@ -114,7 +114,9 @@ async def ledger_against_journal(tally: Tally) -> None:
                 await _ask_many(tally, endpoint, count, told)
                 await served.simulator.journal.settled()
             entries = list(served.simulator.journal.messages)
+            tally.witness.search_spans(served)
         books = await Books.read(folder)
+        tally.witness.search_files(folder)
     found = differences(books, entries, told)
     tally.count(count, found)
     states = {call["state"] for call in books.calls}
@@ -122,7 +124,8 @@ async def ledger_against_journal(tally: Tally) -> None:
     cost = sum(row["cost_nano_usd"] for row in books.requests)
     tally.detail = (
         f"{len(entries):,} calls journalled, {len(books.calls):,} rows, "
-        f"{cost / 1e9:.6f} USD; difference {len(found)}"
+        f"{cost / 1e9:.6f} USD; difference {len(found)}; {len(unseen_rows(books))} callers left before "
+        "the first event of an answer, which is not charged"
     )
 
 
@@ -141,9 +144,7 @@ def differences(books: Books, entries: Sequence[Entry], told: Told) -> list[str]
             found += _compare(entry, by_id[entry.message_id])
     # A caller that leaves while the answer is on its way: sent, and never seen. Such a row has no id, and is counted.
     unseen = [entry.message_id for entry in whole if entry.message_id not in by_id]
-    left = [
-        c for c in books.calls if c["status"] == "CANCELLED" and c["tries"] and not c["response_id"]
-    ]
+    left = unseen_rows(books)
     found += [f"{name} has no row" for name in unseen[len(left) :]]
     costs = {row["request_id"]: row["cost_nano_usd"] for row in books.requests}
     found += [
@@ -153,6 +154,15 @@ def differences(books: Books, entries: Sequence[Entry], told: Told) -> list[str]
     ]
     found += [f"{name} has no row" for name in told.costs if name not in costs]
     return found
+
+
+def unseen_rows(books: Books) -> list[dict[str, Any]]:
+    """The calls that were sent, and whose callers left before anything came back."""
+    return [
+        call
+        for call in books.calls
+        if call["status"] == "CANCELLED" and call["tries"] and not call["response_id"]
+    ]
 
 
 def _compare(entry: Entry, call: dict[str, Any]) -> list[str]:

@@ -51,6 +51,14 @@ def write_results(path: Path, rows: Sequence[Row]) -> None:
     path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def read_results(path: Path) -> list[Row]:
+    """Read rows that were written; none where there is no file."""
+    if not path.exists():
+        return []
+    told = json.loads(path.read_text(encoding="utf-8"))
+    return [Row(**row) for row in told]
+
+
 def page(rows: Sequence[Row], scenarios: Mapping[str, Scenario], without: Mapping[str, str]) -> str:
     """The page, as Markdown."""
     runs, passed = sum(row.runs for row in rows), sum(row.passed for row in rows)

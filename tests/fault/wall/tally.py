@@ -9,6 +9,7 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from tests.fault.proxy import FaultProxy, Toxic
@@ -33,17 +34,31 @@ class Witness:
 
     Attributes:
         log: what they logged.
+        words: canaries that were made on the way, such as the callers' keys.
         searched_bytes: how much was searched.
         hits: where a canary was found.
     """
 
     log: io.StringIO = field(default_factory=io.StringIO)
+    words: list[str] = field(default_factory=list)
     searched_bytes: int = 0
     hits: list[str] = field(default_factory=list)
 
     def search(self, where: str, said: str) -> None:
         self.searched_bytes += len(said)
-        self.hits += [f"{word} in {where}" for word in CANARIES if word in said]
+        self.hits += [f"{word} in {where}" for word in (*CANARIES, *self.words) if word in said]
+
+    def search_files(self, folder: Path) -> None:
+        """Search every file in a folder; labels are kept on purpose."""
+        for path in folder.rglob("*"):
+            if path.is_file():
+                said = path.read_bytes().decode("latin-1").replace(LABEL, "")
+                self.search(f"the file {path.name}", said)
+
+    def search_spans(self, served: Served) -> None:
+        """Search what a server put on its spans."""
+        spans = served.spans.spans()
+        self.search("a span", repr([(span.name, span.attributes) for span in spans]))
 
     def search_log(self) -> None:
         """Search what was logged since the last time."""
@@ -177,8 +192,7 @@ class Tally:
         ):
             proxy.upstream = served.simulator.base_url
             yield World(served, proxy, self.witness)
-        spans = served.spans.spans()
-        self.witness.search("a span", repr([(span.name, span.attributes) for span in spans]))
+        self.witness.search_spans(served)
         self.witness.search_log()
 
 

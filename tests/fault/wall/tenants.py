@@ -66,6 +66,7 @@ async def noisy_tenants(tally: Tally) -> None:
     quiet = [a_key(tenant=f"quiet-{number}") for number in range(QUIET)]
     store = await stored(noisy_key, *(key for _, key in quiet))
     secrets = [secret for secret, _ in quiet]
+    tally.witness.words += [noisy, *secrets]
     async with serving(SCRIPT, configured(test_keys.REQUIRED), keys=store) as served:
         alone = await _quiet_calls(tally, served, secrets)
         refused = 0
@@ -84,6 +85,7 @@ async def noisy_tenants(tally: Tally) -> None:
                 tasks.create_task(flood())
             beside = await _quiet_calls(tally, served, secrets)
             going = False
+        tally.witness.search_spans(served)
     if tally.scale == 1:
         with tally.run("the noisy one"):
             assert refused > 0
