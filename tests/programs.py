@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 WAIT_S = 30
+
+DATA = tempfile.TemporaryDirectory(prefix="tierwise-tests-")
+"""Where the programs keep their data; gone at the end."""
 
 
 @dataclass
@@ -41,13 +45,15 @@ def command(*words: str) -> list[str]:
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without what would configure tierwise, and with `extra`."""
+    """This process's environment without what would configure tierwise, with a place for its data, and with `extra`."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("TIERWISE_", "OTEL_", "ANTHROPIC_"))
     }
-    return {**kept, "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", **extra}
+    data = tempfile.mkdtemp(dir=DATA.name)
+    plain = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "XDG_DATA_HOME": data}
+    return {**kept, **plain, **extra}
 
 
 def run(

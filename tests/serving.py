@@ -17,6 +17,8 @@ from tierwise.v1 import accounting_pb2, message_pb2, router_pb2, router_pb2_grpc
 from tierwise_server import app
 from tierwise_server.config import Config
 from tierwise_server.config.examine import examine_raw
+from tierwise_server.ledger.entries import RowState
+from tierwise_server.ledger.memory import MemoryLedger
 from tierwise_server.simulator import Script, Simulator
 from tierwise_server.telemetry import SpanCollector, Telemetry
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from tierwise.v1.router_pb2_grpc import RouterServiceAsyncStub
     from tierwise_server.access.base import KeyStore
+    from tierwise_server.ledger.base import Ledger
     from tierwise_server.providers.base import Provider
 
 KEY: Final = "sk-ant-canary-key-of-the-server"
@@ -147,6 +150,7 @@ async def serving(
     config: _Configured | None = None,
     *,
     providers: Mapping[str, Provider] | None = None,
+    ledger: Ledger | None = None,
     options: tuple[tuple[str, int], ...] = (),
     base_url: str = "",
     keys: KeyStore | None = None,
@@ -154,14 +158,20 @@ async def serving(
     """Run a server.
 
     `script` is the upstream's; `providers` take its place; `options` are the caller's channel options; `base_url` is
-    where the server asks, if that is not the upstream itself; `keys` are those that callers may have.
+    where the server asks, if that is not the upstream itself; `keys` are those that callers may have. It records in
+    `ledger`, or in the one that the configuration names, or in one of memory, which must then hold what came in.
     """
     spans = SpanCollector()
     telemetry = Telemetry.from_environment({}, service_version="test", collector=spans)
     async with Simulator(script) as simulator:
         environ = variables(base_url or simulator.base_url)
         settings = (config or configured())(environ)
-        building = app.build(settings, environ, telemetry=telemetry, providers=providers, keys=keys)
+        memory = MemoryLedger()
+        if ledger is None and settings.ledger.directory is None and settings.ledger.url is None:
+            ledger = memory
+        building = app.build(
+            settings, environ, telemetry=telemetry, providers=providers, keys=keys, ledger=ledger
+        )
         async with building as built:
             try:
                 endpoint = f"127.0.0.1:{await built.listener.start()}"
@@ -170,6 +180,9 @@ async def serving(
                     yield Served(endpoint, simulator, built, spans, channel, stub)
             finally:
                 await built.listener.stop_now()
+        runs = memory.books.requests.values()
+        assert RowState.RESERVED not in {row.state for run in runs for row in run.calls.values()}
+        assert all(run.outcome for run in runs)
     telemetry.shutdown(1)
 
 

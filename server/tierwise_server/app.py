@@ -12,7 +12,6 @@ import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,7 +20,8 @@ from tierwise_server import __version__
 from tierwise_server.access.opened import AccessSettings, open_access
 from tierwise_server.engine import Engine, EngineSettings
 from tierwise_server.errors import ConfigurationError, Fault
-from tierwise_server.ledger.settings import LedgerSettings
+from tierwise_server.ledger.keeping import LOOK_S, Policy, open_keeping, running, watch
+from tierwise_server.ledger.settings import LedgerSettings, data_directory
 from tierwise_server.providers.anthropic import AnthropicBatches, AnthropicProvider, Connections
 from tierwise_server.providers.breaking import BreakerPolicy, BreakingProvider
 from tierwise_server.providers.limiting import LimitingProvider, Limits
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from tierwise_server.config import Config
     from tierwise_server.config.sections import BreakerSettings, UpstreamSettings
     from tierwise_server.core.model_facts import ModelFacts
+    from tierwise_server.core.table import RoutingTable
+    from tierwise_server.ledger.base import Ledger
+    from tierwise_server.ledger.keeping import Keeping
     from tierwise_server.providers.base import Provider
     from tierwise_server.providers.batches import Batches
     from tierwise_server.providers.breaking import BreakerState
@@ -54,6 +57,9 @@ TELEMETRY_FLUSH_S = 5.0
 
 GC_THRESHOLD = 20_000
 """Allocations between two collections of the youngest objects: a few requests' worth."""
+
+LEASE_MARGIN_S = 300.0
+"""How much longer a reservation holds than any request may take."""
 
 THREAD_SWITCH_S = 0.05
 """How long a thread may keep the interpreter while others want it."""
@@ -69,6 +75,7 @@ class App:
     telemetry: Telemetry
     web: WebListener | None = None
     gate: Gate | None = None
+    keeping: Keeping | None = None
 
 
 @asynccontextmanager
@@ -79,11 +86,12 @@ async def build(
     telemetry: Telemetry | None = None,
     providers: Mapping[str, Provider] | None = None,
     keys: KeyStore | None = None,
+    ledger: Ledger | None = None,
 ) -> AsyncIterator[App]:
     """Build the server that `config` describes; closes what it built when the context ends.
 
-    `telemetry`, `providers` and `keys` replace what the configuration and the environment would give. The caller closes
-    what it passes in.
+    `telemetry`, `providers`, `keys` and `ledger` replace what the configuration and the environment would give. The
+    caller closes what it passes in.
     """
     own_telemetry = None
     if telemetry is None:
@@ -93,24 +101,33 @@ async def build(
     own_providers = providers_of(config, environ, telemetry.overload) if providers is None else {}
     table = config.routing_table()
     telemetry.expect(table)
-    engine = Engine(
-        table=table,
-        prices=config.price_book(),
-        providers=own_providers if providers is None else providers,
-        settings=engine_settings(config),
-    )
-    service = RouterService(
-        engine,
-        heartbeat_s=config.server.heartbeat_s,
-        admission=Admission(
-            config.server.max_concurrent_requests, shed=telemetry.overload.request_shed
-        ),
-    )
+    told, kept = telemetry.bookings, ledger_settings(config, environ)
     try:
-        async with open_access(access_settings(config), keys) as access:
+        async with (
+            open_keeping(kept, ledger_policy(config, table), told, ledger) as keeping,
+            open_access(access_settings(config, kept), keys) as access,
+        ):
+            engine = Engine(
+                table=table,
+                prices=config.price_book(),
+                providers=own_providers if providers is None else providers,
+                settings=engine_settings(config),
+                books=keeping.books,
+            )
+            service = RouterService(
+                engine,
+                heartbeat_s=config.server.heartbeat_s,
+                admission=Admission(
+                    config.server.max_concurrent_requests, shed=telemetry.overload.request_shed
+                ),
+            )
             entry = Entry(access.gate, access.turnstile)
             listener = Listener(service, config.server, telemetry, entry)
-            yield App(config, engine, listener, telemetry, web_of(config, listener), access.gate)
+            web = web_of(config, listener)
+            ready = nothing if config.ledger.on_unavailable == "allow" else listener.set_ready
+            watching = watch(keeping, told, ready, every_s=LOOK_S)
+            async with running(watching, "watching the ledger failed"):
+                yield App(config, engine, listener, telemetry, web, access.gate, keeping)
     finally:
         for provider in own_providers.values():
             await provider.aclose()
@@ -241,19 +258,37 @@ def anthropic_of(config: Config, environ: Mapping[str, str]) -> AnthropicProvide
     return AnthropicProvider(key, base_url=base_url, connections=connections, patience=patience)
 
 
-def ledger_settings(config: Config) -> LedgerSettings | None:
+async def nothing(_: bool) -> None:
+    """Do nothing about the ledger's health."""
+
+
+def ledger_settings(config: Config, environ: Mapping[str, str]) -> LedgerSettings | None:
     """Where records and keys are kept; None where nothing is."""
     ledger = config.ledger
-    if ledger.directory is None and ledger.url is None:
+    if not ledger.enabled:
         return None
-    return LedgerSettings(ledger.directory or Path(), ledger.url or "")
+    directory = ledger.directory or data_directory(environ)
+    return LedgerSettings(
+        directory,
+        "" if ledger.url is None else ledger.url.get_secret_value(),
+        reserve_timeout_s=ledger.reserve_timeout_s,
+        write_timeout_s=ledger.write_timeout_s,
+        reservation_lease_s=config.server.max_request_s + LEASE_MARGIN_S,
+        keep_content_days=ledger.keep_content_days,
+    )
 
 
-def access_settings(config: Config) -> AccessSettings:
+def ledger_policy(config: Config, table: RoutingTable) -> Policy:
+    """Translate the configuration's words into the ledger's."""
+    names = table.default.cascade if table.default else tuple(tier.name for tier in table.tiers)
+    return Policy(fail_open=config.ledger.on_unavailable == "allow", baseline_tier=names[-1])
+
+
+def access_settings(config: Config, kept: LedgerSettings | None) -> AccessSettings:
     """Translate the configuration's words into those of access/."""
     auth = config.auth
     return AccessSettings(
-        ledger=ledger_settings(config),
+        ledger=kept,
         always_open=auth.mode == "open",
         open_without_keys=auth.mode == "auto" and config.server.private and not auth.certificates,
         certificates=auth.certificates or {},

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from tests.house.tree import ROOT
 from tests.programs import environment, run, running
 from tests.serving import variables
 from tierwise_server.access.gate import Credentials, Gate
-from tierwise_server.access.ring import GRACE_S, REVOKED_WITHIN_S
+from tierwise_server.access.ring import GRACE_S, REFRESH_S, REVOKED_WITHIN_S
 from tierwise_server.access.rules import LEASE_S
 from tierwise_server.access.secret import PATTERN, new_key
 from tierwise_server.cli import command
@@ -55,6 +56,8 @@ def test_every_command_works_beside_a_running_server(tmp_path: Path) -> None:
             key = shell(create, environ).strip()
             assert re.fullmatch(PATTERN, key)
             assert "efficient" in shell(route, {**environ, "KEY": key})
+            # The first key closes an open server within a second.
+            time.sleep(REFRESH_S)
             refused = run("route", "Hello", environ=environ, TIERWISE_API_KEY=new_key())
             assert refused.returncode
             assert "INVALID_CREDENTIALS" in refused.stderr

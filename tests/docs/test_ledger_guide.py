@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from tests.docs.pages import Block, blocks
 from tests.house.tree import ROOT
 from tests.unit.ledger.rows import a_reservation, a_settlement, an_end, an_origin
+from tierwise_server.config.examine import examine_raw
 from tierwise_server.ledger.entries import RowState
 from tierwise_server.ledger.opening import open_ledger
 from tierwise_server.ledger.settings import LedgerSettings
@@ -78,10 +79,9 @@ def test_the_guide_lists_every_state_and_every_use() -> None:
     assert table_under("| use |") == [use.name for use in Use]
 
 
-def test_the_guide_lists_every_setting_with_its_default() -> None:
-    fields = {field.name: field for field in dataclasses.fields(LedgerSettings)}
-    del fields["wall_clock"]
-    assert table_under("| setting |") == list(fields)
-    for name, field in fields.items():
-        if field.default not in (dataclasses.MISSING, ""):
-            assert re.search(rf"^\| `{name}` \|.*\| {field.default} \|$", TEXT, re.MULTILINE), name
+def test_the_guides_configuration_is_one() -> None:
+    (block,) = blocks("toml", PAGE)
+    found = examine_raw(tomllib.loads(block.code), {"ANTHROPIC_API_KEY": "none"})
+    assert found.config is not None, found.faults
+    assert found.config.ledger.on_unavailable == "refuse"
+    assert "db.internal" not in repr(found.config)

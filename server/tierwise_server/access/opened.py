@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -19,6 +18,7 @@ from tierwise_server.access.ring import KeyRing
 from tierwise_server.access.sql_limits import SqlLimits
 from tierwise_server.access.sql_worker import SqlWorker
 from tierwise_server.access.turnstile import Turnstile
+from tierwise_server.ledger.keeping import running
 from tierwise_server.ledger.settings import MEMORY_URL
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ async def open_access(
             store = await _stored(settings, stack)
         ring = KeyRing(store)
         await ring.refresh()
-        await stack.enter_async_context(_running(ring.keep()))
+        await stack.enter_async_context(running(ring.keep(), "keeping keys up to date failed"))
         gate = Gate(
             ring, open_without_keys=settings.open_without_keys, certificates=settings.certificates
         )
@@ -92,18 +92,5 @@ async def _limits(settings: AccessSettings, stack: AsyncExitStack) -> Limits:
         return MemoryLimits()
     limits = SqlLimits(SqlWorker(database_of(settings.ledger), LIMIT_TIMEOUT_S))
     stack.push_async_callback(limits.aclose)
-    await stack.enter_async_context(_running(limits.keep()))
+    await stack.enter_async_context(running(limits.keep(), "keeping limits up to date failed"))
     return FallbackLimits(limits)
-
-
-@asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run something beside the block. Not a task group: what fails in the block must leave it as it is."""
-    task = asyncio.get_running_loop().create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait((task,))
-        if not task.cancelled() and task.exception() is not None:
-            log.error("keeping keys or limits up to date failed", exc_info=task.exception())

@@ -83,6 +83,7 @@ async def _play(out: Console) -> None:
         variables = {
             "ANTHROPIC_API_KEY": "none-needed-by-the-simulator",
             "TIERWISE_SERVER__LISTEN": "127.0.0.1:0",
+            "TIERWISE_LEDGER__URL": "memory:",
             "TIERWISE_UPSTREAM__ANTHROPIC__BASE_URL": simulator.base_url,
         }
         settings = config.load(None, variables)

@@ -165,10 +165,11 @@ def _with_store(settings: config.Config, work: Callable[[KeyStore], Awaitable[Re
     from tierwise_server import app
     from tierwise_server.access.opening import open_keys
 
-    kept = app.ledger_settings(settings)
+    kept = app.ledger_settings(settings, environment())
     if kept is None:
-        text = "is not set, so there is no place for keys; set it, or ledger.url"
-        raise ConfigurationError((Fault("ledger.directory", text),))
+        raise ConfigurationError(
+            (Fault("ledger.enabled", "is off, so there is no place for keys"),)
+        )
 
     async def run() -> Result:
         async with open_keys(kept) as store:

@@ -131,9 +131,10 @@ def strangers_need_a_key(ctx: Context) -> Iterator[Finding]:
     auth, ledger = ctx.config.auth, ctx.config.ledger
     if auth.mode == "open" and not ctx.config.server.private:
         yield _caution(("auth", "mode"), "lets everybody who can reach the port spend your money")
-    kept = ledger.directory is not None or ledger.url not in (None, "memory:")
+    forgetful = ledger.url is not None and ledger.url.get_secret_value() == "memory:"
+    kept = ledger.enabled and not forgetful
     if auth.mode == "required" and not kept and not auth.certificates:
-        text = "refuses every call: there is no place for keys; set ledger.directory or ledger.url"
+        text = "refuses every call: there is no place for keys; the ledger keeps nothing"
         yield _caution(("auth", "mode"), text)
 
 

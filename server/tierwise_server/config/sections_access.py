@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from tierwise_server.config.sections import FilePath, Name, Section
@@ -12,10 +12,11 @@ from tierwise_server.config.sections import FilePath, Name, Section
 _LONGEST_SUBJECT: Final = 512
 
 
-def _check_url(url: str) -> str:
+def _check_url(secret: SecretStr) -> SecretStr:
+    url = secret.get_secret_value()
     if url != "memory:" and not url.startswith(("postgresql://", "postgres://")):
         raise PydanticCustomError("url", "must be postgresql://... or memory:")
-    return url
+    return secret
 
 
 def _check_subject(subject: str) -> str:
@@ -30,15 +31,25 @@ Subject = Annotated[str, AfterValidator(_check_subject)]
 
 
 class LedgerStoreSettings(Section):
-    """Where records and keys are kept. Without either key nothing is kept.
+    """Where records and keys are kept, and what happens when nothing can be recorded.
 
     Attributes:
+        enabled: whether calls are recorded; without, there are no keys and no budgets.
         directory: the data directory, which the server makes: the embedded store, and what waits to be recorded.
-        url: a PostgreSQL URL, for many servers with the same records and keys; `memory:` keeps nothing.
+        url: a PostgreSQL URL, for many servers with the same records and keys; `memory:` forgets everything at the end.
+        on_unavailable: `refuse` calls while they cannot be recorded first, or `allow` them and settle them later.
+        keep_content_days: how long prompts and answers are kept; 0: they are never stored.
+        reserve_timeout_s: a call that is not recorded after this long is refused.
+        write_timeout_s: a transaction that takes longer is broken off.
     """
 
+    enabled: bool = True
     directory: FilePath | None = None
-    url: Annotated[str, AfterValidator(_check_url)] | None = None
+    url: Annotated[SecretStr, AfterValidator(_check_url)] | None = None
+    on_unavailable: Literal["refuse", "allow"] = "refuse"
+    keep_content_days: Annotated[int, Field(ge=0, le=3650)] = 0
+    reserve_timeout_s: Annotated[float, Field(gt=0, le=60)] = 2.0
+    write_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
 
 
 class AuthSettings(Section):

@@ -81,14 +81,23 @@ class Books(Protocol):
 
 
 class Unwritten:
-    """Books, and a book, that record nothing and allow everything."""
+    """Books, and a book, that record nothing and allow everything, except to who has a budget that must be kept."""
+
+    def __init__(self, *, limited: bool = False) -> None:
+        self._limited = limited
 
     def open(self, task: Task, table_version: str, prices_version: str, payer: Payer) -> Book:  # noqa: ARG002 - see the port
         """Open nothing."""
-        return self
+        return Unwritten(limited=True) if payer.budgets else self
 
-    async def reserve(self, call: Call, worst_case_nano_usd: int | None) -> None:
-        """Allow the call."""
+    async def reserve(self, call: Call, worst_case_nano_usd: int | None) -> None:  # noqa: ARG002 - see the port
+        """Allow the call.
+
+        Raises:
+            LedgerUnavailable: there is a budget to keep, and nothing to keep it with.
+        """
+        if self._limited:
+            raise LedgerUnavailable("there is a budget to keep, but no ledger")
 
     def settle(self, record: CallRecord, pieces: Sequence[str]) -> None:
         """Pass over it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,3 +42,13 @@ class LedgerSettings:
     def emergency_file(self) -> Path:
         """Where settlements wait while the store is away."""
         return self.directory / "ledger-emergency.jsonl"
+
+
+def data_directory(environ: Mapping[str, str]) -> Path:
+    """Where data is kept that nobody gave a place: the user's data directory, as the XDG base directories have it.
+
+    Source: specifications.freedesktop.org/basedir-spec.
+    """
+    named = environ.get("XDG_DATA_HOME", "")
+    base = Path(named) if named.startswith("/") else Path.home() / ".local" / "share"
+    return base / "tierwise"

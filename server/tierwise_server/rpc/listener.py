@@ -42,6 +42,7 @@ class Listener:
         entry: Entry | None = None,
     ) -> None:
         self._settings = settings
+        self._started, self._ready = False, True
         entry = entry or Entry()
         self._guard = Guard(telemetry, entry)
         self._health = health.aio.HealthServicer()
@@ -62,9 +63,16 @@ class Listener:
         """
         port = self._bind()
         await self._server.start()
-        for name in ("", SERVICE):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._started = True
+        await self.set_ready(self._ready)
         return port
+
+    async def set_ready(self, ready: bool) -> None:
+        """Say whether calls can be answered well. Calls are taken all the same; after `drain` it has no effect."""
+        self._ready = ready
+        states = health_pb2.HealthCheckResponse
+        for name in ("", SERVICE) if self._started else ():
+            await self._health.set(name, states.SERVING if ready else states.NOT_SERVING)
 
     async def drain(self) -> None:
         """Say NOT_SERVING, give balancers time to notice, let running calls finish, then end.

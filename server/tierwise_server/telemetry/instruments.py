@@ -210,3 +210,31 @@ QUEUE_WAIT = _metric(
     (names.PROVIDER,),
     _OVERHEAD_S,
 )
+UNRECORDED = _metric(
+    "tierwise.ledger.unrecorded",
+    "counter",
+    "{call}",
+    "Calls made without a row, because the ledger was away and `ledger.on_unavailable` allows it.",
+    (),
+)
+LEDGER_HEALTHY = _metric(
+    "tierwise.ledger.healthy",
+    "gauge",
+    "1",
+    "1 while what is handed to the ledger is recorded, else 0.",
+    (),
+)
+LEDGER_WAITING = _metric(
+    "tierwise.ledger.waiting",
+    "gauge",
+    "{entry}",
+    "Settlements and ends of requests that are still to be written.",
+    (),
+)
+LEDGER_LOST = _metric(
+    "tierwise.ledger.lost",
+    "gauge",
+    "{entry}",
+    "Entries lost since the start; their calls stay charged at their worst case.",
+    (),
+)

@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace.sampling import (
 
 from tierwise_server.telemetry import export, names, propagation
 from tierwise_server.telemetry.attributes import Attributes
+from tierwise_server.telemetry.bookings import Bookings
 from tierwise_server.telemetry.logs import bind_trace
 from tierwise_server.telemetry.metrics import Metrics
 from tierwise_server.telemetry.overload import Overload
@@ -72,6 +73,7 @@ class Telemetry:
         self._metrics = metrics
         self._signals = Signals(tracer, metrics, endpoints)
         self.overload = Overload(metrics)
+        self.bookings = Bookings(metrics)
 
     @property
     def tracer_provider(self) -> TracerProvider | None:

@@ -1,0 +1,133 @@
+"""Everything that records, opened for a server: the ledger, its bookkeeper, and a watch over both until it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import structlog
+
+from tierwise_server.ledger.bookkeeper import bookkeeping
+from tierwise_server.ledger.books import UNWRITTEN, Books, LedgerBooks
+from tierwise_server.ledger.emergency import EmergencyFile
+from tierwise_server.ledger.opening import open_ledger
+from tierwise_server.ledger.settings import MEMORY_URL
+
+if TYPE_CHECKING:
+    from tierwise_server.ledger.base import Ledger
+    from tierwise_server.ledger.bookkeeper import Bookkeeper
+    from tierwise_server.ledger.settings import LedgerSettings
+
+log = structlog.get_logger("tierwise.ledger")
+
+LOOK_S: Final = 0.25
+"""How often the ledger's health is looked at: what a caller may notice of an outage is far longer."""
+
+
+class Told(Protocol):
+    """Hears how the ledger does, for metrics. Must not raise."""
+
+    def unrecorded(self) -> None:
+        """A call is made without a row."""
+        ...
+
+    def state(self, *, healthy: bool, waiting: int, lost: int) -> None:
+        """How it stands: entries that wait, and entries lost since the start."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a server records.
+
+    Attributes:
+        fail_open: calls are made even when the ledger cannot record them first.
+        baseline_tier: the tier that costs are compared with.
+    """
+
+    fail_open: bool = False
+    baseline_tier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What a server records with. `keeper` is None where nothing is recorded."""
+
+    books: Books
+    keeper: Bookkeeper | None = None
+    ledger: Ledger | None = None
+
+    @property
+    def healthy(self) -> bool:
+        """Whether what is handed over is being recorded."""
+        return self.keeper is None or self.keeper.healthy
+
+
+@asynccontextmanager
+async def open_keeping(
+    settings: LedgerSettings | None, policy: Policy, told: Told, ledger: Ledger | None = None
+) -> AsyncIterator[Keeping]:
+    """Open it; `ledger` takes the place of the one that the settings name. None, and none: nothing is recorded.
+
+    Closes what it opened when the context ends, after writing what waits.
+
+    Raises:
+        ConfigurationError: the ledger cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        emergency = None
+        if ledger is None:
+            if settings is None:
+                yield Keeping(UNWRITTEN)
+                return
+            ledger = await stack.enter_async_context(open_ledger(settings))
+            if settings.url != MEMORY_URL:
+                emergency = EmergencyFile(settings.emergency_file)
+                stack.callback(emergency.close)
+        keeper = await stack.enter_async_context(bookkeeping(ledger, emergency))
+        books = LedgerBooks(
+            ledger,
+            keeper,
+            fail_open=policy.fail_open,
+            baseline_tier=policy.baseline_tier,
+            keeps_content=settings is not None and settings.keep_content_days > 0,
+            unrecorded=told.unrecorded,
+        )
+        yield Keeping(books, keeper, ledger)
+
+
+async def watch(
+    keeping: Keeping, told: Told, changed: Callable[[bool], Awaitable[None]], *, every_s: float
+) -> None:
+    """Tell how the ledger does, for ever: `told` every time, `changed` when its health changes."""
+    keeper = keeping.keeper
+    if keeper is None:
+        return
+    was = True
+    while True:
+        healthy = keeper.healthy
+        told.state(healthy=healthy, waiting=keeper.waiting, lost=keeper.lost)
+        if healthy != was:
+            if healthy:
+                log.info("the ledger records again")
+            else:
+                log.error("the ledger does not record")
+            await changed(healthy)
+            was = healthy
+        await asyncio.sleep(every_s)
+
+
+@asynccontextmanager
+async def running(work: Coroutine[Any, Any, None], what: str) -> AsyncIterator[None]:
+    """Run something beside the block. Not a task group: what fails in the block must leave it as it is."""
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+        if not task.cancelled() and task.exception() is not None:
+            log.error(what, exc_info=task.exception())
