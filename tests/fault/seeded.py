@@ -312,4 +312,12 @@ SEEDED_BUGS: Final = (
         "if final is not None:",
         _BOOKS + "test_prompts_are_kept_only_where_they_are_wanted",
     ),
+    SeededBug(
+        "locks_of_the_database_dropped",
+        "ledger/sqlite.py",
+        "os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600",
+        "os.O_RDWR | os.O_CREAT, 0o600",
+        "tests/contract/ledger/test_sqlite_beside.py::"
+        "test_a_program_that_comes_and_goes_takes_nothing_with_it",
+    ),
 )

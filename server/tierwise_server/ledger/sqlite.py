@@ -157,12 +157,18 @@ def _unusable(path: Path, text: str) -> ConfigurationError:
 def make_private(directory: Path) -> None:
     """Make the data directory and the database file, readable by their owner alone.
 
+    A file that is there is not opened: closing it again would drop every lock that this process has on it (so POSIX
+    has it), and the next program to close the database would take itself for the last and delete the log in use.
+    Source: sqlite.org/howtocorrupt.html, 2.2.
+
     Raises:
         ConfigurationError: that is not possible.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(directory / DATABASE_FILE, os.O_RDWR | os.O_CREAT, 0o600))
+        os.close(os.open(directory / DATABASE_FILE, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
     except OSError as error:
         raise _unusable(directory, f"cannot be written: {error.strerror}") from None
 

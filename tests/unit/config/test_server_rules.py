@@ -155,7 +155,8 @@ def test_names_in_certificates_need_certificates_to_be_asked_for() -> None:
     ("toml", "warned"),
     [
         ("[auth]\nmode = 'open'", ""),
-        ("[auth]\nmode = 'required'", "there is no place for keys"),
+        ("[auth]\nmode = 'required'", ""),
+        ("[auth]\nmode = 'required'\n[ledger]\nenabled = false", "there is no place for keys"),
         ("[auth]\nmode = 'required'\n[ledger]\ndirectory = 'data'", ""),
         ("[auth]\nmode = 'required'\n[ledger]\nurl = 'memory:'", "there is no place for keys"),
         (
