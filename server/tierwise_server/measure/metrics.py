@@ -19,6 +19,7 @@ QUANTILE_BINS = 10
 CALIBRATION_BINS = 10
 """Equal-width bins of ECE, as in Naeini, Cooper and Hauskrecht (2015)."""
 
+NO_GAP = "weak and strong have the same quality: there is no gap to recover"
 BoolArray = npt.NDArray[np.bool_]
 
 ARENA_BETA, ARENA_CHEAPEST_USD, ARENA_DEAREST_USD = 0.1, 0.0044, 200.0
@@ -32,7 +33,7 @@ def pgr(quality: float, weak: float, strong: float) -> float:
         UnusableSample: the tiers do not differ, so there is no gap to recover.
     """
     if weak == strong:
-        raise UnusableSample("weak and strong have the same quality: there is no gap to recover")
+        raise UnusableSample(NO_GAP)
     return (quality - weak) / (strong - weak)
 
 
@@ -74,8 +75,10 @@ def routing_curve(
 
 
 def _curve(chosen: list[BoolArray], weak: FloatArray, strong: FloatArray) -> RoutingCurve:
-    points = [(float(np.mean(up)), float(np.mean(np.where(up, strong, weak)))) for up in chosen]
-    share, quality = np.array(sorted(points)).T
+    up = np.stack(chosen)
+    points = np.stack([up.mean(axis=1), np.where(up, strong, weak).mean(axis=1)])
+    # By share; by quality among equal shares.
+    share, quality = points[:, np.lexsort(points[::-1])]
     return RoutingCurve(share, quality, float(np.mean(weak)), float(np.mean(strong)))
 
 
@@ -94,14 +97,16 @@ def cpt(curve: RoutingCurve, target: float) -> float:
 
     RouteLLM, arXiv:2406.18665, §2; between measured points the curve is straight. 1 when it never gets there.
     """
-    gained = np.array([pgr(float(q), curve.weak, curve.strong) for q in curve.quality])
-    for place in range(len(gained)):
-        if gained[place] >= target:
-            if place == 0:
-                return float(curve.strong_share[0])
-            steps = slice(place - 1, place + 1)
-            return float(np.interp(target, gained[steps], curve.strong_share[steps]))
-    return 1.0
+    if curve.weak == curve.strong:
+        raise UnusableSample(NO_GAP)
+    gained = (curve.quality - curve.weak) / (curve.strong - curve.weak)
+    reached = np.flatnonzero(gained >= target)
+    if len(reached) == 0:
+        return 1.0
+    if reached[0] == 0:
+        return float(curve.strong_share[0])
+    steps = slice(reached[0] - 1, reached[0] + 1)
+    return float(np.interp(target, gained[steps], curve.strong_share[steps]))
 
 
 def convex_hull(cost: FloatArray, quality: FloatArray) -> tuple[FloatArray, FloatArray]:

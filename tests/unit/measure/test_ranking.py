@@ -68,7 +68,7 @@ def test_the_interval_of_apgr_covers_as_often_as_it_says() -> None:
     )
     truth = metrics.apgr(curve)
     held = 0
-    for _ in range(TRIALS // 2):
+    for _ in range(TRIALS):
         interval = ranking(drawn(150), None).apgr
         assert interval is not None
         held += interval.low <= truth <= interval.high
