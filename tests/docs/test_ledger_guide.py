@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from tests.docs.pages import Block, blocks
 from tests.house.tree import ROOT
+from tests.programs import environment
 from tests.unit.ledger.rows import a_reservation, a_settlement, an_end, an_origin
 from tierwise_server.config.examine import examine_raw
 from tierwise_server.ledger.entries import RowState
@@ -55,6 +56,29 @@ def test_python_of_the_guide_runs(block: Block, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("2026-11-23 search 40 ")
     assert "differs" not in done.stdout
+
+
+def test_commands_of_the_guide_run(tmp_path: Path) -> None:
+    asyncio.run(fill(tmp_path))
+    (block,) = blocks("shell", PAGE)
+    programs = str(Path(sys.executable).parent)
+    variables = {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "TIERWISE_LEDGER__DIRECTORY": str(tmp_path),
+        "REQUEST_ID": "request",
+    }
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block.code],
+        env=environment(variables),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "label,requests," in done.stdout
+    assert "search,1," in done.stdout
+    assert "outcome: OK" in done.stdout
+    assert done.stdout.endswith("every sum is that of its rows\n")
 
 
 @pytest.mark.parametrize("block", blocks("sql", PAGE), ids=str)

@@ -42,6 +42,7 @@ ELSEWHERE = {
     ("docs/guides/keys.md", "toml"): "tests/docs/test_keys_guide.py",
     ("docs/guides/web.md", "shell"): "tests/docs/test_web_guide.py",
     ("docs/guides/ledger.md", "python"): "tests/docs/test_ledger_guide.py",
+    ("docs/guides/ledger.md", "shell"): "tests/docs/test_ledger_guide.py",
     ("docs/guides/ledger.md", "toml"): "tests/docs/test_ledger_guide.py",
     ("docs/guides/ledger.md", "sql"): "tests/docs/test_ledger_guide.py",
     ("docs/guides/measure.md", "jsonl"): "tests/docs/test_measure_guide.py",

@@ -8,6 +8,7 @@ from tierwise_server import __version__
 from tierwise_server.cli import calling, checking, serving
 from tierwise_server.cli.failing import one_line_errors
 from tierwise_server.cli.keys import keys, tenants
+from tierwise_server.cli.ledger import ledger
 from tierwise_server.cli.measuring import measure
 
 __all__ = ["command", "run"]
@@ -28,6 +29,7 @@ command.command()(serving.simulate)
 command.add_typer(measure)
 command.add_typer(keys)
 command.add_typer(tenants)
+command.add_typer(ledger)
 
 
 @command.command()
