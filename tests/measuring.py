@@ -17,6 +17,7 @@ from tierwise_server.engine import Engine
 from tierwise_server.measure.dataset import SampleTask, dataset_hash
 from tierwise_server.measure.runfolder import RunFolder, settings_for
 from tierwise_server.simulator import Simulator
+from tierwise_server.translation import engine_settings
 
 KEY: Final = "any"
 NOW: Final = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
@@ -109,7 +110,7 @@ async def engine_for(config: Config) -> AsyncIterator[Engine]:
         table=config.routing_table(),
         prices=config.price_book(),
         providers=app.providers_of(config, environ),
-        settings=app.engine_settings(config),
+        settings=engine_settings(config),
     )
     try:
         yield engine

@@ -17,31 +17,36 @@ from typing import TYPE_CHECKING
 import structlog
 
 from tierwise_server import __version__
-from tierwise_server.access.opened import AccessSettings, open_access
-from tierwise_server.engine import Engine, EngineSettings
+from tierwise_server.access.opened import open_access
+from tierwise_server.engine import Engine
 from tierwise_server.errors import ConfigurationError, Fault
-from tierwise_server.ledger.keeping import LOOK_S, Policy, open_keeping, running, watch
-from tierwise_server.ledger.settings import LedgerSettings, data_directory
+from tierwise_server.ledger.keeping import LOOK_S, open_keeping, running, watch
 from tierwise_server.providers.anthropic import AnthropicBatches, AnthropicProvider, Connections
 from tierwise_server.providers.breaking import BreakerPolicy, BreakingProvider
 from tierwise_server.providers.limiting import LimitingProvider, Limits
 from tierwise_server.providers.retrying import RetryBudget, RetryingProvider, RetryPolicy
 from tierwise_server.providers.watchdog import Patience
+from tierwise_server.reloading import Reloader
 from tierwise_server.rpc.admission import Admission
 from tierwise_server.rpc.entry import Entry
 from tierwise_server.rpc.listener import Listener
 from tierwise_server.rpc.service import RouterService
 from tierwise_server.telemetry import Telemetry
+from tierwise_server.translation import (
+    access_settings,
+    engine_settings,
+    ledger_policy,
+    ledger_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from tierwise_server.access.base import KeyStore
     from tierwise_server.access.gate import Gate
-    from tierwise_server.config import Config
+    from tierwise_server.config import Config, Source
     from tierwise_server.config.sections import BreakerSettings, UpstreamSettings
     from tierwise_server.core.model_facts import ModelFacts
-    from tierwise_server.core.table import RoutingTable
     from tierwise_server.ledger.base import Ledger
     from tierwise_server.ledger.keeping import Keeping
     from tierwise_server.providers.base import Provider
@@ -58,9 +63,6 @@ TELEMETRY_FLUSH_S = 5.0
 GC_THRESHOLD = 20_000
 """Allocations between two collections of the youngest objects: a few requests' worth."""
 
-LEASE_MARGIN_S = 300.0
-"""How much longer a reservation holds than any request may take."""
-
 THREAD_SWITCH_S = 0.05
 """How long a thread may keep the interpreter while others want it."""
 
@@ -70,12 +72,28 @@ class App:
     """A built server: start `listener` and, where one is configured, `web`; or use `engine` directly."""
 
     config: Config
-    engine: Engine
+    service: RouterService
     listener: Listener
     telemetry: Telemetry
     web: WebListener | None = None
     gate: Gate | None = None
     keeping: Keeping | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the moment."""
+        return self.service.engine
+
+    def reloader(self, source: Source) -> Reloader:
+        """Make what takes over a changed configuration, read from `source`."""
+        return Reloader(
+            source,
+            self.config,
+            service=self.service,
+            listener=self.listener,
+            telemetry=self.telemetry,
+            engine_of=engine_after,
+        )
 
 
 @asynccontextmanager
@@ -101,6 +119,7 @@ async def build(
     own_providers = providers_of(config, environ, telemetry.overload) if providers is None else {}
     table = config.routing_table()
     telemetry.expect(table)
+    telemetry.reloads.table_loaded(table.version)
     told, kept = telemetry.bookings, ledger_settings(config, environ)
     try:
         async with (
@@ -127,7 +146,7 @@ async def build(
             ready = nothing if config.ledger.on_unavailable == "allow" else listener.set_ready
             watching = watch(keeping, told, ready, every_s=LOOK_S)
             async with running(watching, "watching the ledger failed"):
-                yield App(config, engine, listener, telemetry, web, access.gate, keeping)
+                yield App(config, service, listener, telemetry, web, access.gate, keeping)
     finally:
         for provider in own_providers.values():
             await provider.aclose()
@@ -148,7 +167,7 @@ def web_of(config: Config, listener: Listener) -> WebListener | None:
     except ModuleNotFoundError as error:
         text = f"needs {error.name}: pip install 'tierwise[server,web]'"
         raise ConfigurationError((Fault("server.web.listen", text),)) from None
-    return WebListener(listener.handler, config.server)
+    return WebListener(listener.handler, config.server, listener.certificates)
 
 
 def upstreams_of(config: Config) -> dict[str, str]:
@@ -262,46 +281,15 @@ async def nothing(_: bool) -> None:
     """Do nothing about the ledger's health."""
 
 
-def ledger_settings(config: Config, environ: Mapping[str, str]) -> LedgerSettings | None:
-    """Where records and keys are kept; None where nothing is."""
-    ledger = config.ledger
-    if not ledger.enabled:
-        return None
-    directory = ledger.directory or data_directory(environ)
-    return LedgerSettings(
-        directory,
-        "" if ledger.url is None else ledger.url.get_secret_value(),
-        reserve_timeout_s=ledger.reserve_timeout_s,
-        write_timeout_s=ledger.write_timeout_s,
-        reservation_lease_s=config.server.max_request_s + LEASE_MARGIN_S,
-        keep_content_days=ledger.keep_content_days,
-    )
+def engine_after(engine: Engine, config: Config) -> Engine:
+    """Make the engine that follows `engine` when a configuration comes into force; it has the same providers.
 
-
-def ledger_policy(config: Config, table: RoutingTable) -> Policy:
-    """Translate the configuration's words into the ledger's."""
-    names = table.default.cascade if table.default else tuple(tier.name for tier in table.tiers)
-    return Policy(fail_open=config.ledger.on_unavailable == "allow", baseline_tier=names[-1])
-
-
-def access_settings(config: Config, kept: LedgerSettings | None) -> AccessSettings:
-    """Translate the configuration's words into those of access/."""
-    auth = config.auth
-    return AccessSettings(
-        ledger=kept,
-        always_open=auth.mode == "open",
-        open_without_keys=auth.mode == "auto" and config.server.private and not auth.certificates,
-        certificates=auth.certificates or {},
-    )
-
-
-def engine_settings(config: Config) -> EngineSettings:
-    """Translate the configuration's words into the engine's."""
-    return EngineSettings(
-        max_request_s=config.server.max_request_s,
-        check_timeout_s=config.check.timeout_s,
-        structured_checks=config.check.structured is not False,
-        cache_prompts=config.check.cache_prompt,
+    Raises:
+        ConfigurationError: the price book's file cannot be used any more.
+    """
+    settings = replace(engine_settings(config), max_request_s=engine.settings.max_request_s)
+    return replace(
+        engine, table=config.routing_table(), prices=config.price_book(), settings=settings
     )
 
 
@@ -318,9 +306,9 @@ def settle_interpreter() -> None:
 
 
 async def serve(
-    config: Config, environ: Mapping[str, str], announce: Callable[[int, int | None], None]
+    config: Config, source: Source, announce: Callable[[int, int | None], None]
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once.
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once. SIGHUP has `source` read again.
 
     `announce` is told the port, and the web port if there is one, once calls are taken.
 
@@ -335,14 +323,19 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    async with build(config, environ) as app:
+    async with build(config, source.environ) as app:
         port = await app.listener.start()
         web_port = await app.web.start() if app.web else None
         settle_interpreter()
         log.info("serving", port=port, web_port=web_port, table_version=app.engine.table.version)
         _say_who_may_call(config, app.gate)
+        reloader = app.reloader(source)
+        loop.add_signal_handler(signal.SIGHUP, reloader.ask)
         announce(port, web_port)
-        await stop.wait()
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(reloader.watch())
+            await stop.wait()
+            watching.cancel()
         log.info("draining")
         async with asyncio.TaskGroup() as ports:
             for listener in (app.listener, app.web):

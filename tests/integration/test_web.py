@@ -225,6 +225,6 @@ async def test_an_address_in_use_is_said_so() -> None:
         listen = f"127.0.0.1:{session._base_url.port if session._base_url else 0}"
         web = served.app.config.server.web.model_copy(update={"listen": listen})
         settings = served.app.config.server.model_copy(update={"web": web})
-        other = web_listener.WebListener(served.app.listener.handler, settings)
+        other = web_listener.WebListener(served.app.listener.handler, settings, None)
         with pytest.raises(ConfigurationError, match=r"server\.web\.listen"):
             await other.start()

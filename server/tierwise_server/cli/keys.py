@@ -162,10 +162,10 @@ def list_tenants(as_json: AsJson = False, config_file: ConfigFile = None) -> Non
 
 
 def _with_store(settings: config.Config, work: Callable[[KeyStore], Awaitable[Result]]) -> Result:
-    from tierwise_server import app
     from tierwise_server.access.opening import open_keys
+    from tierwise_server.translation import ledger_settings
 
-    kept = app.ledger_settings(settings, environment())
+    kept = ledger_settings(settings, environment())
     if kept is None:
         raise ConfigurationError(
             (Fault("ledger.enabled", "is off, so there is no place for keys"),)

@@ -109,12 +109,12 @@ def _spending(query: SpendQuery) -> Callable[[LedgerReader], Awaitable[Sequence[
 
 
 def _ask(config_file: ConfigFile, question: Callable[[LedgerReader], Awaitable[Result]]) -> Result:
-    from tierwise_server import app
     from tierwise_server.ledger.opening import open_reader
     from tierwise_server.ledger.settings import MEMORY_URL
+    from tierwise_server.translation import ledger_settings
 
     variables = environment()
-    kept = app.ledger_settings(config.load(config_file, variables), variables)
+    kept = ledger_settings(config.load(config_file, variables), variables)
     if kept is None or kept.url == MEMORY_URL:
         name = "ledger.enabled" if kept is None else "ledger.url"
         raise ConfigurationError((Fault(name, "keeps nothing that could be asked for"),))

@@ -60,7 +60,7 @@ def run_sample(arguments: RunArguments) -> int:
         table=settings.routing_table(),
         prices=settings.price_book(),
         providers=app.providers_of(settings, environment()),
-        settings=app.engine_settings(settings),
+        settings=engine_settings(settings),
     )
     tasks, whole_hash, cautions = _read(arguments)
     run_settings = settings_for(

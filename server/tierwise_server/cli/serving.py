@@ -68,6 +68,7 @@ def serve(
         variables["TIERWISE_SERVER__LISTEN"] = listen
     if web is not None:
         variables["TIERWISE_SERVER__WEB__LISTEN"] = web
+    source = config.Source.at(config_file, variables)
     settings = config.load(config_file, variables)
     faults = config.bind_faults(settings.server)
     if faults:
@@ -78,7 +79,7 @@ def serve(
 
     logging = configure_logging(settings.telemetry.log_level)
     try:
-        run_loop(app.serve(settings, variables, partial(_announce, settings.server)))
+        run_loop(app.serve(settings, source, partial(_announce, settings.server)))
     finally:
         logging.close()
 

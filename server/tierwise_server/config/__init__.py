@@ -6,6 +6,13 @@ the provider's own list of models; `bind_faults` is asked at the start of a serv
 
 from __future__ import annotations
 
+from tierwise_server.config.changes import (
+    Source,
+    fingerprints,
+    load_again,
+    waiting_for_restart,
+    watched_files,
+)
 from tierwise_server.config.credentials import ANTHROPIC_KEY_VARIABLE, Secrets
 from tierwise_server.config.examine import Examination, examine, load
 from tierwise_server.config.findings import ConfigWarning
@@ -41,6 +48,7 @@ __all__ = [
     "RetrySettings",
     "Secrets",
     "ServerSettings",
+    "Source",
     "TelemetrySettings",
     "TlsSettings",
     "UpstreamSettings",
@@ -48,8 +56,12 @@ __all__ = [
     "check_online",
     "config_schema",
     "examine",
+    "fingerprints",
     "is_loopback",
     "load",
+    "load_again",
     "schema_text",
     "split_address",
+    "waiting_for_restart",
+    "watched_files",
 ]

@@ -184,6 +184,7 @@ class ServerSettings(Section):
         max_request_s: a request is ended after this long, whatever deadline its caller set.
         max_concurrent_requests: tasks that run at once; one more is turned away at once, as UNAVAILABLE.
         heartbeat_s: a stream that has been silent this long sends a heartbeat.
+        watch_files_s: how often the files are looked at for changes to take over; with 0, only SIGHUP does that.
     """
 
     listen: Annotated[str, AfterValidator(_check_address)] = "127.0.0.1:50051"
@@ -205,6 +206,7 @@ class ServerSettings(Section):
     max_request_s: Seconds = 600.0
     max_concurrent_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     heartbeat_s: Seconds = 10.0
+    watch_files_s: Pause = 2.0
 
     @property
     def loopback(self) -> bool:

@@ -22,11 +22,12 @@ class Admission:
         shed: told of every task turned away. For metrics; must not raise.
 
     Attributes:
+        places: may change at any time; tasks that run stay.
         running: tasks that run now; 0 when nothing leaked.
     """
 
     def __init__(self, places: int = 1000, *, shed: Callable[[], None] | None = None) -> None:
-        self._places = places
+        self.places = places
         self._shed = shed
         self.running = 0
 
@@ -37,7 +38,7 @@ class Admission:
         Raises:
             RequestError: OVERLOADED, when there is none.
         """
-        if self.running >= self._places:
+        if self.running >= self.places:
             if self._shed is not None:
                 self._shed()
             text = "the server runs as many tasks as it takes at once"

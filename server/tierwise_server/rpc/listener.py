@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -13,6 +11,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from tierwise_server.errors import ConfigurationError, Fault
+from tierwise_server.rpc.certificates import Certificates, Pair
 from tierwise_server.rpc.entry import Entry
 from tierwise_server.rpc.guard import Guard, Unimplemented
 from tierwise_server.rpc.service import SERVICE, RouterService
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("tierwise.rpc")
 
+CONFIGURATION = "tierwise.configuration"
+"""The health service's name for whether the configuration that was read last is in force."""
+
 SHORTEST_CLIENT_PING_MS = 10_000
 """Clients that ping every 30 s, as ours do, must not be turned away for it; grpc's own default is five minutes."""
 
@@ -32,6 +34,7 @@ class Listener:
 
     Attributes:
         handler: answers the calls of RouterService, for a port of another kind.
+        certificates: what the port shows, for the same; None without TLS.
     """
 
     def __init__(
@@ -45,6 +48,8 @@ class Listener:
         self._started, self._ready = False, True
         entry = entry or Entry()
         self._guard = Guard(telemetry, entry)
+        pair = Pair.read(settings.tls)
+        self.certificates = None if pair is None else Certificates(pair)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(options=server_options(settings))
         self.handler = service.handler(self._guard)
@@ -65,6 +70,7 @@ class Listener:
         await self._server.start()
         self._started = True
         await self.set_ready(self._ready)
+        await self._health.set(CONFIGURATION, health_pb2.HealthCheckResponse.SERVING)
         return port
 
     async def set_ready(self, ready: bool) -> None:
@@ -89,13 +95,22 @@ class Listener:
         self._guard.draining = True
         await self._server.stop(None)
 
+    def change_certificates(self, pair: Pair) -> None:
+        """Show these from the next handshake on. A port without TLS stays without."""
+        if self.certificates is not None:
+            self.certificates.change(pair)
+
+    async def tell_configuration(self, *, usable: bool) -> None:
+        """Say whether what was read last could be taken over; the server as a whole serves either way."""
+        states = health_pb2.HealthCheckResponse
+        await self._health.set(CONFIGURATION, states.SERVING if usable else states.NOT_SERVING)
+
     def _bind(self) -> int:
         address = self._settings.listen
-        credentials = _credentials(self._settings)
         try:
-            if credentials is None:
+            if self.certificates is None:
                 return self._server.add_insecure_port(address)
-            return self._server.add_secure_port(address, credentials)
+            return self._server.add_secure_port(address, self.certificates.for_grpc())
         except (OSError, RuntimeError, ValueError):
             fault = Fault("server.listen", f"cannot listen on {address!r}: is the port in use?")
             raise ConfigurationError((fault,)) from None
@@ -121,29 +136,3 @@ def server_options(settings: ServerSettings) -> list[tuple[str, Any]]:
         ("grpc.max_connection_age_ms", milliseconds(settings.max_connection_age_s)),
         ("grpc.max_connection_age_grace_ms", milliseconds(settings.max_connection_age_grace_s)),
     ]
-
-
-def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
-    tls = settings.tls
-    if tls.cert_file is None or tls.key_file is None:
-        return None
-    _check_certificates(tls.cert_file, tls.key_file, tls.client_ca_file)
-    pair = (tls.key_file.read_bytes(), tls.cert_file.read_bytes())
-    authority = None if tls.client_ca_file is None else tls.client_ca_file.read_bytes()
-    return grpc.ssl_server_credentials(
-        [pair], root_certificates=authority, require_client_auth=authority is not None
-    )
-
-
-def _check_certificates(certificate: Path, key: Path, authority: Path | None) -> None:
-    """Say what is wrong with certificate files: grpc only says that it cannot listen."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    place, wrong = "cert_file", "and key_file are no certificate chain and its unencrypted key"
-    try:
-        # An encrypted key would be asked for at the terminal.
-        context.load_cert_chain(certificate, key, password="")
-        place, wrong = "client_ca_file", "holds no certificate of an authority"
-        if authority is not None:
-            context.load_verify_locations(authority)
-    except OSError:
-        raise ConfigurationError((Fault(f"server.tls.{place}", wrong),)) from None

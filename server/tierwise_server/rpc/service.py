@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 SERVICE = router_pb2.DESCRIPTOR.services_by_name["RouterService"].full_name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RouterService:
-    """Answers Route and Generate with an engine."""
+    """Answers Route and Generate with an engine.
+
+    `engine` and `heartbeat_s` may be replaced at any time; a request keeps what it began with.
+    """
 
     engine: Engine
     heartbeat_s: float = 10.0
@@ -44,9 +47,10 @@ class RouterService:
 
     async def route(self, request: router_pb2.RouteRequest, rpc: Rpc) -> router_pb2.RouteResponse:
         """Say where a task goes."""
-        plan, estimates = self.engine.route(_permitted(route_task(request), rpc))
+        engine = self.engine
+        plan, estimates = engine.route(_permitted(route_task(request), rpc))
         rpc.span.route_decided(plan)
-        return route_message(plan, estimates, self.engine.prices.version)
+        return route_message(plan, estimates, engine.prices.version)
 
     async def generate(self, request: router_pb2.GenerateRequest, rpc: Rpc) -> None:
         """Run a task, writing its events, if there is a place for it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from tierwise_server.config import ServerSettings
+    from tierwise_server.rpc.certificates import Certificates
 
 SENT_HEADERS: Final = (
     "authorization",
@@ -48,13 +48,23 @@ LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 
 class WebListener:
-    """One listening web server. Start it once; drain it once."""
+    """One listening web server. Start it once; drain it once.
 
-    def __init__(self, handler: grpc.GenericRpcHandler, settings: ServerSettings) -> None:
+    Attributes:
+        port: where it listens, once it has started.
+    """
+
+    def __init__(
+        self,
+        handler: grpc.GenericRpcHandler,
+        settings: ServerSettings,
+        certificates: Certificates | None,
+    ) -> None:
         self._settings = settings
         application = RouterApplication(handler, max_message_bytes=settings.max_message_bytes)
-        self._server = _Server(_config(settings, guarded(application, settings)))
+        self._server = _Server(_config(settings, guarded(application, settings), certificates))
         self._serving: asyncio.Task[None] | None = None
+        self.port = 0
 
     async def start(self) -> int:
         """Bind and serve; returns the port, which matters where the configuration says 0.
@@ -70,8 +80,8 @@ class WebListener:
         ready.cancel()
         if self._serving.done():
             await self._serving
-        port: int = sockets[0].getsockname()[1]
-        return port
+        self.port = sockets[0].getsockname()[1]
+        return self.port
 
     async def drain(self) -> None:
         """Let running calls finish after the same delay and within the same grace as the gRPC port's, then end."""
@@ -145,8 +155,9 @@ def guarded(application: ASGIApp, settings: ServerSettings) -> ASGIApp:
     )
 
 
-def _config(settings: ServerSettings, application: ASGIApp) -> uvicorn.Config:
-    tls = settings.tls
+def _config(
+    settings: ServerSettings, application: ASGIApp, certificates: Certificates | None
+) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         access_log=False,
@@ -156,10 +167,7 @@ def _config(settings: ServerSettings, application: ASGIApp) -> uvicorn.Config:
         log_config=None,
         proxy_headers=False,
         server_header=False,
-        ssl_ca_certs=None if tls.client_ca_file is None else str(tls.client_ca_file),
-        ssl_cert_reqs=ssl.CERT_NONE if tls.client_ca_file is None else ssl.CERT_REQUIRED,
-        ssl_certfile=tls.cert_file,
-        ssl_keyfile=tls.key_file,
+        ssl_context_factory=None if certificates is None else lambda *_: certificates.context,
         timeout_graceful_shutdown=int(settings.drain_grace_s),
         ws="none",
     )

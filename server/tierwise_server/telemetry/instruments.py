@@ -188,6 +188,20 @@ CONFIDENCE_SCORE = _metric(
     (names.TASK_TYPE, names.TIER, names.CHECK_OUTCOME),
     tuple(float(score) for score in range(1, 11)),
 )
+RELOADS = _metric(
+    "tierwise.reloads",
+    "counter",
+    "{reload}",
+    "Times the configuration was read again; with an error, what was in force stayed.",
+    (names.ERROR_TYPE,),
+)
+TABLE_AGE = _metric(
+    "tierwise.table.age",
+    "gauge",
+    "s",
+    "How long ago the routing table in force was read.",
+    (names.TABLE_VERSION,),
+)
 BREAKER_CHANGES = _metric(
     "tierwise.breaker.changes",
     "counter",

@@ -9,7 +9,7 @@ Counters are kept here and read when metrics are collected, which costs a fiftie
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context
@@ -73,18 +73,19 @@ class Gauge:
 
     def __init__(self, meter: Meter, metric: instruments.Metric) -> None:
         self._keys = metric.keys
-        self._values: Mapping[tuple[str, ...], float] = {}
+        self._values: Mapping[tuple[str, ...], float | Callable[[], float]] = {}
         meter.create_observable_gauge(
             metric.name, [self._observe], unit=metric.unit, description=metric.meaning
         )
 
-    def show(self, values: Mapping[tuple[str, ...], float]) -> None:
-        """Replace all values; labels are in the order of the metric's keys."""
+    def show(self, values: Mapping[tuple[str, ...], float | Callable[[], float]]) -> None:
+        """Replace all values; labels are in the order of the metric's keys. A function is asked when it is read."""
         self._values = values
 
     def _observe(self, _: CallbackOptions) -> Iterable[Observation]:
         for labels, value in self._values.items():
-            yield Observation(value, dict(zip(self._keys, labels, strict=True)))
+            now = value() if callable(value) else value
+            yield Observation(now, dict(zip(self._keys, labels, strict=True)))
 
 
 class Metrics:
@@ -119,6 +120,8 @@ class Metrics:
         )
         self.unpriced = Counter(meter, instruments.UNPRICED)
         self.retries = Counter(meter, instruments.RETRIES)
+        self.reloads = Counter(meter, instruments.RELOADS)
+        self.table_age = Gauge(meter, instruments.TABLE_AGE)
         self.breaker_changes = Counter(meter, instruments.BREAKER_CHANGES)
         self.shed = Counter(meter, instruments.SHED)
         self.queue_wait = histogram(instruments.QUEUE_WAIT)

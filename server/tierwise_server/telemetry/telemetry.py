@@ -27,6 +27,7 @@ from tierwise_server.telemetry.bookings import Bookings
 from tierwise_server.telemetry.logs import bind_trace
 from tierwise_server.telemetry.metrics import Metrics
 from tierwise_server.telemetry.overload import Overload
+from tierwise_server.telemetry.reloads import Reloads
 from tierwise_server.telemetry.server_span import ServerSpan, Signals
 from tierwise_server.telemetry.settings import TelemetrySettings
 
@@ -74,6 +75,7 @@ class Telemetry:
         self._signals = Signals(tracer, metrics, endpoints)
         self.overload = Overload(metrics)
         self.bookings = Bookings(metrics)
+        self.reloads = Reloads(metrics)
 
     @property
     def tracer_provider(self) -> TracerProvider | None:

@@ -1,0 +1,62 @@
+"""The configuration's words in the words of each part that is built from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tierwise_server.access.opened import AccessSettings
+from tierwise_server.engine import EngineSettings
+from tierwise_server.ledger.keeping import Policy
+from tierwise_server.ledger.settings import LedgerSettings, data_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tierwise_server.config import Config
+    from tierwise_server.core.table import RoutingTable
+
+LEASE_MARGIN_S = 300.0
+"""How much longer a reservation holds than any request may take."""
+
+
+def ledger_settings(config: Config, environ: Mapping[str, str]) -> LedgerSettings | None:
+    """Where records and keys are kept; None where nothing is."""
+    ledger = config.ledger
+    if not ledger.enabled:
+        return None
+    directory = ledger.directory or data_directory(environ)
+    return LedgerSettings(
+        directory,
+        "" if ledger.url is None else ledger.url.get_secret_value(),
+        reserve_timeout_s=ledger.reserve_timeout_s,
+        write_timeout_s=ledger.write_timeout_s,
+        reservation_lease_s=config.server.max_request_s + LEASE_MARGIN_S,
+        keep_content_days=ledger.keep_content_days,
+    )
+
+
+def ledger_policy(config: Config, table: RoutingTable) -> Policy:
+    """Translate the configuration's words into the ledger's."""
+    names = table.default.cascade if table.default else tuple(tier.name for tier in table.tiers)
+    return Policy(fail_open=config.ledger.on_unavailable == "allow", baseline_tier=names[-1])
+
+
+def access_settings(config: Config, kept: LedgerSettings | None) -> AccessSettings:
+    """Translate the configuration's words into those of access/."""
+    auth = config.auth
+    return AccessSettings(
+        ledger=kept,
+        always_open=auth.mode == "open",
+        open_without_keys=auth.mode == "auto" and config.server.private and not auth.certificates,
+        certificates=auth.certificates or {},
+    )
+
+
+def engine_settings(config: Config) -> EngineSettings:
+    """Translate the configuration's words into the engine's."""
+    return EngineSettings(
+        max_request_s=config.server.max_request_s,
+        check_timeout_s=config.check.timeout_s,
+        structured_checks=config.check.structured is not False,
+        cache_prompts=config.check.cache_prompt,
+    )

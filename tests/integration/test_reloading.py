@@ -1,0 +1,306 @@
+"""A configuration taken over while the server runs: all of it or nothing, and nobody who is served notices."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import trustme
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.programs import Program, running
+from tests.serving import KEY, Served, a_request, outcome_of, serving
+from tests.web_calls import web_serving
+from tierwise.v1 import router_pb2, router_pb2_grpc
+from tierwise_server import config
+from tierwise_server.reloading import Reloader
+from tierwise_server.rpc.listener import CONFIGURATION
+from tierwise_server.simulator import Simulator
+
+ROW = '[[routing.rows]]\ntask_types = ["classify_intent"]\ntier = "{}"\n'
+DEAR_BOOK = "[prices.models.claude-haiku-4-5-20251001]\ninput = {0}\noutput = {0}\n"
+HALT_S = 30
+
+
+@asynccontextmanager
+async def reloadable(
+    path: Path, script: Any = None, *, web: bool = False
+) -> AsyncIterator[tuple[Served, Reloader]]:
+    """A server whose configuration is a file that can be read again."""
+    seen: dict[str, str] = {}
+
+    def configured(environ: Mapping[str, str]) -> config.Config:
+        seen.update(environ)
+        return config.load(path, seen)
+
+    if web:
+        async with web_serving(script, configured) as (served, _):
+            yield served, served.app.reloader(config.Source(path, seen))
+    else:
+        async with serving(script, configured) as served:
+            yield served, served.app.reloader(config.Source(path, seen))
+
+
+async def tier_of(served: Served) -> str:
+    response = await served.stub.Route(router_pb2.RouteRequest(task_type="classify_intent"))
+    return str(response.decision.tier)
+
+
+async def health_of(channel: grpc.aio.Channel, name: str) -> int:
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    return int((await stub.Check(health_pb2.HealthCheckRequest(service=name))).status)
+
+
+async def test_a_new_table_is_for_the_next_request_and_the_running_one_keeps_its_own(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "tierwise.toml"
+    path.write_text(ROW.format("efficient"))
+    drip = {"rules": [{"chunks": ["word "] * 30, "delta_interval_s": 0.02}]}
+    async with reloadable(path, drip) as (served, reloader):
+        before = served.app.engine.table.version
+        call = served.stub.Generate(a_request())
+        await served.simulator.journal.until(lambda journal: len(journal) > 0)
+        path.write_text(ROW.format("frontier"))
+        assert await reloader.reload()
+        assert await tier_of(served) == "frontier"
+        after = served.app.engine.table.version
+        assert after != before
+        outcome = await outcome_of(call)
+        assert outcome.messages[0].started.decision.table_version == before
+        assert outcome.summary is not None
+        assert outcome.summary.table_version == before
+        assert outcome.summary.tier == "efficient"
+
+
+BAD = {
+    "syntax": "[routing\n",
+    "an unknown model": '[[tiers]]\nname = "efficient"\nmodel = "claude-none"\n',
+    "an unknown key": "[server]\nlisten_on = 1\n",
+    "an unknown tier": ROW.format("none"),
+    "nothing at all": "",
+    "white space": " \n\n",
+    "a missing price book": '[prices]\nfile = "none.toml"\n',
+    "a faulty certificate": '[server.tls]\ncert_file = "none.pem"\nkey_file = "none.pem"\n',
+}
+
+
+@pytest.mark.parametrize("text", BAD.values(), ids=BAD)
+async def test_a_bad_file_changes_nothing_and_is_told(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "tierwise.toml"
+    path.write_text(ROW.format("frontier"))
+    async with reloadable(path) as (served, reloader):
+        engine = served.app.engine
+        path.write_text(text)
+        assert not await reloader.reload()
+        assert served.app.engine is engine
+        assert await tier_of(served) == "frontier"
+        serving_, not_serving = (
+            health_pb2.HealthCheckResponse.SERVING,
+            health_pb2.HealthCheckResponse.NOT_SERVING,
+        )
+        assert await health_of(served.channel, CONFIGURATION) == not_serving
+        assert await health_of(served.channel, "") == serving_
+        path.write_text(ROW.format("efficient"))
+        assert await reloader.reload()
+        assert await health_of(served.channel, CONFIGURATION) == serving_
+
+
+async def test_no_request_under_load_sees_parts_of_two_configurations(tmp_path: Path) -> None:
+    path = tmp_path / "tierwise.toml"
+    texts = [DEAR_BOOK.format(7) + ROW.format("efficient"), ROW.format("frontier")]
+    path.write_text(texts[0])
+    seen: set[tuple[str, str, str]] = set()
+    async with reloadable(path) as (served, reloader):
+
+        async def ask() -> None:
+            while not over.is_set():
+                outcome = await outcome_of(served.stub.Generate(a_request()))
+                assert outcome.status == "OK"
+                summary = outcome.summary
+                assert summary is not None
+                book = summary.calls[0].cost.price_book_version
+                seen.add((summary.table_version, summary.tier, book))
+
+        over = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(4):
+                tasks.create_task(ask())
+            for turn in range(40):
+                path.write_text(texts[turn % 2] if turn % 5 else "[broken")
+                assert await reloader.reload() == bool(turn % 5)
+            over.set()
+    assert len({version for version, _, _ in seen}) == len(seen) == 2
+
+
+async def test_what_waits_for_a_restart_is_named_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "tierwise.toml"
+    path.write_text(ROW.format("frontier"))
+    environ = {"ANTHROPIC_API_KEY": KEY}
+    running_config = config.load(path, environ)
+    path.write_text(
+        '[server]\nlisten = "127.0.0.1:1"\nheartbeat_s = 3\nmax_concurrent_requests = 1\n'
+        "[upstream]\nidle_timeout_s = 7\n[upstream.retry]\nmax_tries = 1\n"
+        '[server.tls]\ncert_file = "a.pem"\nkey_file = "b.pem"\n'
+    )
+    new = config.Config.model_validate(
+        {
+            "server": {
+                "listen": "127.0.0.1:1",
+                "heartbeat_s": 3,
+                "max_concurrent_requests": 1,
+                "tls": {"cert_file": "a.pem", "key_file": "b.pem"},
+            },
+            "upstream": {"idle_timeout_s": 7, "retry": {"max_tries": 1}},
+        }
+    )
+    assert config.waiting_for_restart(running_config, new) == (
+        "server.listen",
+        "upstream.idle_timeout_s",
+        "upstream.retry.max_tries",
+        "server.tls.cert_file",
+        "server.tls.key_file",
+    )
+
+
+async def test_limits_of_requests_are_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "tierwise.toml"
+    path.write_text("[server]\nmax_concurrent_requests = 5\n")
+    async with reloadable(path) as (served, reloader):
+        path.write_text("[server]\nmax_concurrent_requests = 7\nheartbeat_s = 3\n")
+        assert await reloader.reload()
+        assert served.app.service.admission.places == 7
+        assert served.app.service.heartbeat_s == 3
+
+
+def certificate(folder: Path, authority: trustme.CA, name: str) -> None:
+    issued = authority.issue_cert("127.0.0.1", "localhost", common_name=name)
+    issued.private_key_pem.write_to_path(folder / "key.pem")
+    for at, blob in enumerate(issued.cert_chain_pems):
+        blob.write_to_path(folder / "cert.pem", append=at > 0)
+
+
+def shown_by(port: int, authority: trustme.CA) -> str:
+    """The common name of the certificate that a port shows."""
+    context = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+    context.set_alpn_protocols(["h2"])
+    with (
+        socket.create_connection(("127.0.0.1", port), HALT_S) as connection,
+        context.wrap_socket(connection, server_hostname="localhost") as encrypted,
+    ):
+        subject = encrypted.getpeercert()
+    assert subject is not None
+    parts: Any = subject["subject"]
+    return str(dict(pair for (pair,) in parts)["commonName"])
+
+
+TLS = '[server.tls]\ncert_file = "cert.pem"\nkey_file = "key.pem"\n'
+
+
+async def test_a_new_certificate_is_shown_by_both_ports_and_open_connections_stay(
+    tmp_path: Path,
+) -> None:
+    authority = trustme.CA()
+    path = tmp_path / "tierwise.toml"
+    path.write_text(TLS)
+    certificate(tmp_path, authority, "first")
+    async with reloadable(path, web=True) as (served, reloader):
+        assert served.app.web is not None
+        ports = [int(served.endpoint.rpartition(":")[2]), served.app.web.port]
+        credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
+        async with grpc.aio.secure_channel(served.endpoint, credentials) as channel:
+            stub = router_pb2_grpc.RouterServiceStub(channel)
+            assert (await outcome_of(stub.Generate(a_request()))).status == "OK"
+            for name in ("second", "third"):
+                certificate(tmp_path, authority, name)
+                assert await reloader.reload()
+                for port in ports:
+                    assert await asyncio.to_thread(shown_by, port, authority) == name
+            (tmp_path / "key.pem").write_text("half a key")
+            assert not await reloader.reload()
+            for port in ports:
+                assert await asyncio.to_thread(shown_by, port, authority) == "third"
+            assert (await outcome_of(stub.Generate(a_request()))).status == "OK"
+
+
+async def test_a_port_that_asks_for_certificates_never_stops_asking(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    path = tmp_path / "tierwise.toml"
+    certificate(tmp_path, authority, "first")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    path.write_text(f'{TLS}client_ca_file = "ca.pem"\n')
+    async with reloadable(path) as (served, reloader):
+        path.write_text(TLS)
+        assert await reloader.reload()
+        credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
+        async with grpc.aio.secure_channel(served.endpoint, credentials) as channel:
+            stub = router_pb2_grpc.RouterServiceStub(channel)
+            refused = await outcome_of(stub.Generate(a_request(), timeout=3))
+            assert refused.status == "UNAVAILABLE"
+
+
+# The program itself.
+
+BROKEN = "[broken\n"
+BETTER = '[server]\nlisten = "127.0.0.1:9"\n' + ROW.format("frontier")
+
+
+@contextlib.contextmanager
+def program(path: Path, base_url: str, **variables: str) -> Iterator[tuple[Program, str]]:
+    extra = {
+        "ANTHROPIC_API_KEY": KEY,
+        "TIERWISE_SERVER__LISTEN": "127.0.0.1:0",
+        "TIERWISE_UPSTREAM__ANTHROPIC__BASE_URL": base_url,
+        **variables,
+    }
+    with running("serve", "--config", str(path), **extra) as server:
+        yield server, server.until("serving on").rpartition(" ")[2]
+
+
+async def changed_by(path: Path, act: Callable[[Program], None], **variables: str) -> list[str]:
+    """Run a server, have it reload a bad file and then a good one; return what it said of both."""
+    path.write_text(ROW.format("efficient"))  # noqa: ASYNC240 - nobody waits for this loop
+    async with Simulator() as simulator:
+        with program(path, simulator.base_url, **variables) as (server, endpoint):
+            said = []
+            for text, event in ((BROKEN, "reload_failed"), (BETTER, '"reloaded"')):
+                path.write_text(text)  # noqa: ASYNC240 - nobody waits for this loop
+                act(server)
+                said.append(await asyncio.to_thread(server.until, event))
+            async with grpc.aio.insecure_channel(endpoint) as channel:
+                stub = router_pb2_grpc.RouterServiceStub(channel)
+                request = router_pb2.RouteRequest(task_type="classify_intent")
+                assert (await stub.Route(request)).decision.tier == "frontier"
+            server.process.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(server.ended) == 0
+    return said
+
+
+async def test_sighup_has_the_file_read_again(tmp_path: Path) -> None:
+    said = await changed_by(
+        tmp_path / "tierwise.toml",
+        lambda server: server.process.send_signal(signal.SIGHUP),
+        TIERWISE_SERVER__WATCH_FILES_S="0",
+        TIERWISE_SERVER__DRAIN_DELAY_S="0",
+    )
+    assert "is not TOML" in said[0]
+    # The variable of the environment stands over the file, before and after.
+    assert '"needs_restart":[]' in said[1]
+
+
+async def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
+    await changed_by(
+        tmp_path / "tierwise.toml",
+        lambda _: None,
+        TIERWISE_SERVER__WATCH_FILES_S="0.05",
+        TIERWISE_SERVER__DRAIN_DELAY_S="0",
+    )
