@@ -29,6 +29,7 @@ from tierwise_server.measure.judge import choose_judge
 from tierwise_server.measure.run import Halt, Progress, RunOptions
 from tierwise_server.measure.runfolder import RunFolder, settings_for
 from tierwise_server.measure.session import Ended, Session
+from tierwise_server.translation import engine_settings
 
 MOST_FAULTS_SHOWN = 20
 UNFINISHED = 3

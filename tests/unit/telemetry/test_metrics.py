@@ -169,6 +169,8 @@ def test_every_label_is_in_the_table(recording: Recording) -> None:
     overload.call_waited("anthropic", 0.5)
     overload.call_shed("anthropic")
     recording.telemetry.expect(a_measured_table("v1", 0.25))
+    recording.telemetry.reloads.table_loaded("v1")
+    recording.telemetry.reloads.reloaded()
     recording.telemetry.bookings.unrecorded()
     recording.telemetry.bookings.state(healthy=True, waiting=2, lost=1)
     found = recording.metrics()
