@@ -23,6 +23,7 @@ _MODULES: Final = (
     "state",
     "money",
     "tenants",
+    "reloads",
     "last",
 )
 """In the order in which they are played: what counts what the others told comes last."""
@@ -33,6 +34,5 @@ for _module in _MODULES:
 
 WITHOUT: Final[Mapping[str, str]] = {
     "F47": "request ids are not remembered yet",
-    "F55": "the configuration is read once, at the start",
 }
 """Rows of the catalogue without a scenario, and why."""
