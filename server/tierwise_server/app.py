@@ -20,6 +20,7 @@ from tierwise_server import __version__
 from tierwise_server.access.opened import open_access
 from tierwise_server.engine import Engine
 from tierwise_server.errors import ConfigurationError, Fault
+from tierwise_server.idempotency.opened import open_answers
 from tierwise_server.ledger.keeping import LOOK_S, open_keeping, running, watch
 from tierwise_server.providers.anthropic import AnthropicBatches, AnthropicProvider, Connections
 from tierwise_server.providers.breaking import BreakerPolicy, BreakingProvider
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from tierwise_server.config import Config, Source
     from tierwise_server.config.sections import BreakerSettings, UpstreamSettings
     from tierwise_server.core.model_facts import ModelFacts
+    from tierwise_server.idempotency.base import AnswerStore
     from tierwise_server.ledger.base import Ledger
     from tierwise_server.ledger.keeping import Keeping
     from tierwise_server.providers.base import Provider
@@ -125,6 +127,7 @@ async def build(
         async with (
             open_keeping(kept, ledger_policy(config, table), told, ledger) as keeping,
             open_access(access_settings(config, kept), keys) as access,
+            open_answers(kept, config.idempotency.keep_hours * 3600.0) as answers,
         ):
             engine = Engine(
                 table=table,
@@ -133,13 +136,7 @@ async def build(
                 settings=engine_settings(config),
                 books=keeping.books,
             )
-            service = RouterService(
-                engine,
-                heartbeat_s=config.server.heartbeat_s,
-                admission=Admission(
-                    config.server.max_concurrent_requests, shed=telemetry.overload.request_shed
-                ),
-            )
+            service = service_of(config, engine, telemetry, answers)
             entry = Entry(access.gate, access.turnstile)
             listener = Listener(service, config.server, telemetry, entry)
             web = web_of(config, listener)
@@ -152,6 +149,21 @@ async def build(
             await provider.aclose()
         if own_telemetry is not None:
             await asyncio.to_thread(own_telemetry.shutdown, TELEMETRY_FLUSH_S)
+
+
+def service_of(
+    config: Config, engine: Engine, telemetry: Telemetry, answers: AnswerStore | None
+) -> RouterService:
+    """Make what answers calls."""
+    server = config.server
+    shed = telemetry.overload.request_shed
+    return RouterService(
+        engine,
+        heartbeat_s=server.heartbeat_s,
+        admission=Admission(server.max_concurrent_requests, shed=shed),
+        answers=answers,
+        fail_open=config.ledger.on_unavailable == "allow",
+    )
 
 
 def web_of(config: Config, listener: Listener) -> WebListener | None:

@@ -52,6 +52,16 @@ class LedgerStoreSettings(Section):
     write_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
 
 
+class IdempotencySettings(Section):
+    """Answers that are remembered by the caller's own request id.
+
+    Attributes:
+        keep_hours: how long an answer is remembered, from its end; 0: a request that is sent twice runs twice.
+    """
+
+    keep_hours: Annotated[float, Field(ge=0, le=720)] = 24.0
+
+
 class AuthSettings(Section):
     """Who may call.
 

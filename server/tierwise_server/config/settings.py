@@ -19,7 +19,11 @@ from tierwise_server.config.sections import (
     TelemetrySettings,
     UpstreamSettings,
 )
-from tierwise_server.config.sections_access import AuthSettings, LedgerStoreSettings
+from tierwise_server.config.sections_access import (
+    AuthSettings,
+    IdempotencySettings,
+    LedgerStoreSettings,
+)
 from tierwise_server.core.prices import PriceBook
 from tierwise_server.core.table import RoutingTable
 from tierwise_server.errors import ConfigurationError
@@ -36,6 +40,7 @@ class Config(Layer):
         telemetry: logs and spans.
         ledger: where records and keys are kept.
         auth: who may call.
+        idempotency: how long answers are remembered.
         routing: the routing table.
         tiers: the tiers, weakest first.
         models: the models.
@@ -51,6 +56,7 @@ class Config(Layer):
     telemetry: TelemetrySettings = TelemetrySettings()
     ledger: LedgerStoreSettings = LedgerStoreSettings()
     auth: AuthSettings = AuthSettings()
+    idempotency: IdempotencySettings = IdempotencySettings()
 
     @property
     def resolved(self) -> Resolved:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tierwise_server.ledger.database import Database
 
-NEWEST = "0002"
+NEWEST = "0003"
 """The newest revision in migrations/versions."""
 
 VERSION_TABLE = "ledger_version"

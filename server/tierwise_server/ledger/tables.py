@@ -236,3 +236,18 @@ access_lease = sa.Table(
     sa.Index("access_lease_by_subject", "subject"),
     sqlite_with_rowid=False,
 )
+
+remembered = sa.Table(
+    "remembered_answer",
+    metadata,
+    _column("tenant", Text, primary_key=True),
+    _column("key_id", Text, primary_key=True),
+    _column("request_id", Text, primary_key=True),
+    _column("body_hash", sa.LargeBinary),
+    _column("token", Text),
+    _column("answer", sa.LargeBinary, null=True),
+    _column("ends_at_s", sa.Double),
+    sa.Index("remembered_answer_by_end", "ends_at_s"),
+    sa.Index("remembered_answer_by_token", "token"),
+    sqlite_with_rowid=False,
+)

@@ -9,7 +9,9 @@ import grpc
 
 from tierwise.v1 import router_pb2
 from tierwise_server.core.account import RequestFailed
+from tierwise_server.idempotency.base import Place
 from tierwise_server.rpc.admission import Admission
+from tierwise_server.rpc.repeating import REPLAYED, turn_of
 from tierwise_server.rpc.requests import generate_task, route_task
 from tierwise_server.rpc.responses import route_message
 from tierwise_server.rpc.writer import EventWriter
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from tierwise_server.core.account import Summary
     from tierwise_server.core.model import Task
     from tierwise_server.engine import Engine
+    from tierwise_server.idempotency.base import AnswerStore
     from tierwise_server.rpc.guard import Guard, Rpc
+    from tierwise_server.rpc.repeating import Turn
 
 SERVICE = router_pb2.DESCRIPTOR.services_by_name["RouterService"].full_name
 
@@ -34,6 +38,8 @@ class RouterService:
     heartbeat_s: float = 10.0
     stall_s: float = 30.0
     admission: Admission = field(default_factory=Admission)
+    answers: AnswerStore | None = None
+    fail_open: bool = False
 
     def handler(self, guard: Guard) -> grpc.GenericRpcHandler:
         """Make the handler to register with a server; every method goes through `guard`."""
@@ -63,7 +69,18 @@ class RouterService:
         rpc.facts.update(request_id=task.request_id, task_type=task.task_type)
         rpc.context.set_trailing_metadata((("x-request-id", task.request_id),))
         task = _permitted(task, rpc)
-        writer = EventWriter(rpc.context.write, heartbeat_s=self.heartbeat_s, stall_s=self.stall_s)
+        place = Place(rpc.identity.tenant, rpc.identity.key_id, request.request_id)
+        taking = turn_of(self.answers, place, request, rpc.context.write, fail_open=self.fail_open)
+        async with taking as turn:
+            if turn.answer is not None:
+                rpc.facts.update(replayed=True)
+                rpc.context.set_trailing_metadata((("x-request-id", task.request_id), REPLAYED))
+                await turn.replay(turn.answer)
+                return
+            await self._run(task, turn, rpc)
+
+    async def _run(self, task: Task, turn: Turn, rpc: Rpc) -> None:
+        writer = EventWriter(turn.write, heartbeat_s=self.heartbeat_s, stall_s=self.stall_s)
         try:
             async with writer:
                 summary = await self.engine.generate(

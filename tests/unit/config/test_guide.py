@@ -112,7 +112,7 @@ def test_the_guides_defaults_are_the_defaults() -> None:
         name.removeprefix(PREFIX).lower().replace("__", ".") for name in variable_names(Config)
     }
     elsewhere = {name for name in told if "." in name}
-    tables = ("upstream.", "check.", "telemetry.", "ledger.", "auth.")
+    tables = ("upstream.", "check.", "telemetry.", "ledger.", "auth.", "idempotency.")
     assert elsewhere == {name for name in dotted if name.startswith(tables)}
     keys = [("server", key) for key in ServerSettings.model_fields if key not in ("tls", "web")]
     keys += [(name.rpartition(".")[0], name.rpartition(".")[2]) for name in elsewhere]

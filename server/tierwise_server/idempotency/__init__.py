@@ -1,0 +1,1 @@
+"""Runs a request once, however often it is sent: remembers answers by the caller's own request id."""

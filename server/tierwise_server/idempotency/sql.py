@@ -1,0 +1,140 @@
+"""Remembered answers over SQL, in the ledger's database and by its clock. Every decision is one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+import structlog
+
+from tierwise_server.errors import LedgerUnavailable
+from tierwise_server.idempotency.base import LEASE_S, Claim, Place, conflict, reused
+from tierwise_server.ledger.tables import remembered
+
+if TYPE_CHECKING:
+    from tierwise_server.access.sql_worker import SqlWorker
+
+log = structlog.get_logger("tierwise.idempotency")
+
+MOST_FORGOTTEN = 1000
+"""How many answers one transaction forgets."""
+
+_Row = tuple[bytes, bytes | None]
+
+
+class SqlAnswers:
+    """The port to remembered answers over SQL. See base.py for what it promises."""
+
+    def __init__(self, worker: SqlWorker, keep_s: float, *, lease_s: float = LEASE_S) -> None:
+        self.worker = worker
+        self._keep_s = keep_s
+        self._lease_s = lease_s
+        self._claims: set[str] = set()
+
+    async def claim(self, place: Place, body_hash: bytes) -> Claim | bytes:
+        """Take the right to run a request, or get its answer."""
+        claim = Claim(place, secrets.token_hex(8))
+        try:
+            found = await self.worker.run(
+                lambda connection: self._claim(connection, claim, body_hash)
+            )
+        except BaseException:
+            # Whether it was claimed is not known: a lost answer, or nobody left to hear it.
+            self.release(claim)
+            raise
+        if found is None:
+            self._claims.add(claim.token)
+            return claim
+        known_hash, answer = found
+        if answer is None:
+            raise conflict(body_hash, known_hash)
+        if known_hash != body_hash:
+            raise reused()
+        return answer
+
+    async def finish(self, claim: Claim, answer: bytes) -> None:
+        """Keep the answer."""
+        now_s = self.worker.database.now_s()
+        statement = (
+            sa.update(remembered)
+            .where(_is_at(claim.place), remembered.c.token == claim.token)
+            .values(answer=answer, ends_at_s=now_s + self._keep_s)
+        )
+        await self.worker.run(lambda connection: connection.execute(statement))
+        self._claims.discard(claim.token)
+
+    def release(self, claim: Claim) -> None:
+        """Give the id back, after what was asked for before."""
+        self._claims.discard(claim.token)
+        statement = sa.delete(remembered).where(
+            _is_at(claim.place), remembered.c.token == claim.token, remembered.c.answer.is_(None)
+        )
+        self.worker.later(lambda connection: connection.execute(statement))
+
+    async def keep(self) -> None:
+        """Renew what is claimed and forget what is over, for ever."""
+        while True:
+            await asyncio.sleep(self._lease_s / 3)
+            with suppress(LedgerUnavailable):
+                await self.worker.run(self._renew)
+
+    async def aclose(self) -> None:
+        """Disconnect."""
+        await self.worker.aclose()
+
+    def _claim(self, connection: sa.Connection, claim: Claim, body_hash: bytes) -> _Row | None:
+        """Claim, and answer None; or answer what is there."""
+        now_s = self.worker.database.now_s()
+        values = {
+            "body_hash": body_hash,
+            "token": claim.token,
+            "answer": None,
+            "ends_at_s": now_s + self._lease_s,
+        }
+        insert = self.worker.database.insert(remembered).values(
+            tenant=claim.place.tenant,
+            key_id=claim.place.key_id,
+            request_id=claim.place.request_id,
+            **values,
+        )
+        # A transaction that is done again after a lost answer finds its own claim.
+        mine = remembered.c.token == claim.token
+        statement = insert.on_conflict_do_update(
+            index_elements=["tenant", "key_id", "request_id"],
+            set_=values,
+            where=sa.or_(remembered.c.ends_at_s <= now_s, mine),
+        ).returning(remembered.c.token)
+        if connection.execute(statement).first() is not None:
+            return None
+        # The statement above has locked the row, or nothing stands in the way of the next one.
+        columns = sa.select(remembered.c.body_hash, remembered.c.answer)
+        found = connection.execute(columns.where(_is_at(claim.place))).first()
+        return (body_hash, None) if found is None else (found[0], found[1])
+
+    def _renew(self, connection: sa.Connection) -> None:
+        now_s = self.worker.database.now_s()
+        claims = tuple(self._claims)
+        if claims:
+            connection.execute(
+                sa.update(remembered)
+                .where(remembered.c.token.in_(claims), remembered.c.answer.is_(None))
+                .values(ends_at_s=now_s + self._lease_s)
+            )
+        over = (
+            sa.select(remembered.c.token)
+            .where(remembered.c.ends_at_s <= now_s)
+            .limit(MOST_FORGOTTEN)
+            .scalar_subquery()
+        )
+        connection.execute(sa.delete(remembered).where(remembered.c.token.in_(over)))
+
+
+def _is_at(place: Place) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        remembered.c.tenant == place.tenant,
+        remembered.c.key_id == place.key_id,
+        remembered.c.request_id == place.request_id,
+    )

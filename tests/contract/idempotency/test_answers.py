@@ -1,0 +1,185 @@
+"""One contract for remembered answers: in memory, and over several servers in SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.postgres import Cluster
+from tierwise_server.access.opening import database_of, open_keys
+from tierwise_server.access.sql_worker import SqlWorker
+from tierwise_server.errors import InvalidRequest, LedgerUnavailable, Reason, RequestError
+from tierwise_server.idempotency.base import AnswerStore, Claim, Place
+from tierwise_server.idempotency.memory import MemoryAnswers
+from tierwise_server.idempotency.sql import SqlAnswers
+from tierwise_server.ledger.keeping import running
+from tierwise_server.ledger.settings import LedgerSettings
+from tierwise_server.ledger.tables import remembered
+
+PLACE = Place("acme", "key-1", "r-1")
+BODY, OTHER = b"b" * 32, b"o" * 32
+LEASE_S = 0.6
+KEEP_S = 0.5
+
+Make = Callable[[], AnswerStore]
+
+
+@asynccontextmanager
+async def shared(settings: LedgerSettings, keep_s: float) -> AsyncIterator[Make]:
+    async with open_keys(settings), AsyncExitStack() as stack:
+
+        def make() -> AnswerStore:
+            answers = SqlAnswers(SqlWorker(database_of(settings), 5.0), keep_s, lease_s=LEASE_S)
+            stack.push_async_callback(answers.aclose)
+            return answers
+
+        yield make
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[float], object]:
+    if request.param == "memory":
+
+        @asynccontextmanager
+        async def remembering(keep_s: float) -> AsyncIterator[Make]:
+            memory = MemoryAnswers(keep_s)
+            yield lambda: memory
+
+        return remembering
+    url = ""
+    if request.param == "postgres":
+        cluster: Cluster = request.getfixturevalue("postgres")
+        url = cluster.space()
+    return lambda keep_s: shared(LedgerSettings(tmp_path, url), keep_s)
+
+
+async def claimed(store: AnswerStore, place: Place = PLACE, body: bytes = BODY) -> Claim:
+    claim = await store.claim(place, body)
+    assert isinstance(claim, Claim)
+    return claim
+
+
+async def refused(store: AnswerStore, place: Place = PLACE, body: bytes = BODY) -> Reason:
+    with pytest.raises(RequestError) as failure:
+        await store.claim(place, body)
+    assert (failure.value.reason is Reason.REQUEST_IN_FLIGHT) == bool(failure.value.retry_after_s)
+    return failure.value.reason
+
+
+async def test_a_finished_request_has_its_answer_for_every_server(
+    opened: Callable[..., Any],
+) -> None:
+    async with opened(60.0) as make:
+        here, there = make(), make()
+        claim = await claimed(here)
+        assert await refused(there) is Reason.REQUEST_IN_FLIGHT
+        await here.finish(claim, b"answer\0")
+        assert await here.claim(PLACE, BODY) == await there.claim(PLACE, BODY) == b"answer\0"
+
+
+async def test_an_id_stands_for_one_request(opened: Callable[..., Any]) -> None:
+    async with opened(60.0) as make:
+        store = make()
+        claim = await claimed(store)
+        assert await refused(store, body=OTHER) is Reason.REQUEST_ID_REUSED
+        await store.finish(claim, b"answer")
+        with pytest.raises(InvalidRequest) as failure:
+            await store.claim(PLACE, OTHER)
+        assert failure.value.reason is Reason.REQUEST_ID_REUSED
+        assert failure.value.faults[0].path == "request_id"
+
+
+@pytest.mark.parametrize("part", ["tenant", "key_id", "request_id"])
+async def test_another_payer_has_places_of_its_own(part: str, opened: Callable[..., Any]) -> None:
+    async with opened(60.0) as make:
+        store = make()
+        await store.finish(await claimed(store), b"secret")
+        await claimed(store, replace(PLACE, **{part: "another"}), OTHER)
+
+
+async def test_what_has_no_answer_leaves_nothing(opened: Callable[..., Any]) -> None:
+    async with opened(60.0) as make:
+        store = make()
+        store.release(await claimed(store))
+        claim = await claimed(store, body=OTHER)
+        await store.finish(claim, b"answer")
+        store.release(claim)
+        assert await store.claim(PLACE, OTHER) == b"answer"
+
+
+async def test_of_many_at_once_one_runs(opened: Callable[..., Any]) -> None:
+    async with opened(60.0) as make:
+        servers = [make() for _ in range(4)]
+
+        async def one(store: AnswerStore) -> bool:
+            try:
+                return isinstance(await store.claim(PLACE, BODY), Claim)
+            except RequestError as error:
+                return error.reason is not Reason.REQUEST_IN_FLIGHT
+
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(one(servers[n % 4])) for n in range(64)]
+        assert sum(each.result() for each in running) == 1
+
+
+async def test_an_answer_is_forgotten_in_time(opened: Callable[..., Any]) -> None:
+    async with opened(KEEP_S) as make:
+        store = make()
+        await store.finish(await claimed(store), b"answer")
+        await asyncio.sleep(KEEP_S + 0.1)
+        await claimed(store, body=OTHER)
+
+
+@pytest.mark.parametrize("opened", ["sqlite", "postgres"], indirect=True)
+async def test_a_server_that_dies_frees_the_id_and_one_that_lives_does_not(
+    opened: Callable[..., Any],
+) -> None:
+    async with opened(60.0) as make:
+        dead, living, third = make(), make(), make()
+        await claimed(dead)
+        other = replace(PLACE, request_id="r-2")
+        async with running(living.keep(), "keeping failed"):
+            await claimed(living, other)
+            await asyncio.sleep(LEASE_S * 2)
+            assert await refused(third, other) is Reason.REQUEST_IN_FLIGHT
+            await claimed(third)
+
+
+@pytest.mark.parametrize("opened", ["sqlite", "postgres"], indirect=True)
+async def test_what_is_over_is_deleted(opened: Callable[..., Any]) -> None:
+    async with opened(KEEP_S) as make:
+        store = make()
+        await store.finish(await claimed(store), b"answer")
+        async with running(store.keep(), "keeping failed"):
+            await asyncio.sleep(KEEP_S + LEASE_S)
+        assert isinstance(store, SqlAnswers)
+        counting = sa.select(sa.func.count()).select_from(remembered)
+        assert await store.worker.run(lambda connection: connection.execute(counting).scalar()) == 0
+
+
+async def test_memory_keeps_the_newest_answers() -> None:
+    store = MemoryAnswers(60.0, most_bytes=10)
+    for number in range(3):
+        place = replace(PLACE, request_id=f"r-{number}")
+        await store.finish(await claimed(store, place), b"12345")
+    await claimed(store, replace(PLACE, request_id="r-0"))
+    assert await store.claim(replace(PLACE, request_id="r-2"), BODY) == b"12345"
+
+
+async def test_a_store_that_is_away_claims_nothing(tmp_path: Path) -> None:
+    settings = LedgerSettings(tmp_path)
+    async with open_keys(settings):
+        pass
+    (tmp_path / "ledger.sqlite3").unlink()
+    (tmp_path / "ledger.sqlite3").mkdir()
+    store = SqlAnswers(SqlWorker(database_of(settings), 5.0), 60.0)
+    with pytest.raises(LedgerUnavailable):
+        await store.claim(PLACE, BODY)
+    await store.aclose()
