@@ -166,8 +166,12 @@ async def serving(
     async with Simulator(script) as simulator:
         environ = variables(base_url or simulator.base_url)
         settings = (config or configured())(environ)
+        if settings.ledger.directory is None and settings.ledger.url is None:
+            # Nothing of a test stays, and nothing is in its way that another one left.
+            environ |= {"TIERWISE_LEDGER__URL": "memory:"}
+            settings = (config or configured())(environ)
         memory = MemoryLedger()
-        if ledger is None and settings.ledger.directory is None and settings.ledger.url is None:
+        if ledger is None and "TIERWISE_LEDGER__URL" in environ:
             ledger = memory
         building = app.build(
             settings, environ, telemetry=telemetry, providers=providers, keys=keys, ledger=ledger

@@ -17,6 +17,8 @@ async def main(upstream: str, otlp: str) -> None:
         "ANTHROPIC_API_KEY": "bench",
         "TIERWISE_SERVER__LISTEN": "127.0.0.1:0",
         "TIERWISE_UPSTREAM__ANTHROPIC__BASE_URL": upstream,
+        # What the ledger costs is measured by itself: tests/bench/ledger.py.
+        "TIERWISE_LEDGER__ENABLED": "false",
     }
     if otlp:
         variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp

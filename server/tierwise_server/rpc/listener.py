@@ -25,6 +25,9 @@ log = structlog.get_logger("tierwise.rpc")
 CONFIGURATION = "tierwise.configuration"
 """The health service's name for whether the configuration that was read last is in force."""
 
+MOST_UNSENT_BYTES = 8 * 1024
+"""What grpc takes of a stream beyond what its reader allows: its default of 64 KiB adds up where readers stand still."""
+
 SHORTEST_CLIENT_PING_MS = 10_000
 """Clients that ping every 30 s, as ours do, must not be turned away for it; grpc's own default is five minutes."""
 
@@ -126,6 +129,7 @@ def server_options(settings: ServerSettings) -> list[tuple[str, Any]]:
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
         ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
+        ("grpc.http2.write_buffer_size", MOST_UNSENT_BYTES),
         ("grpc.so_reuseport", int(settings.reuse_port)),
         ("grpc.keepalive_time_ms", milliseconds(settings.keepalive_time_s)),
         ("grpc.keepalive_timeout_ms", milliseconds(settings.keepalive_timeout_s)),

@@ -23,6 +23,7 @@ _MODULES: Final = (
     "state",
     "money",
     "tenants",
+    "twice",
     "reloads",
     "last",
 )
@@ -32,7 +33,5 @@ _MODULES: Final = (
 for _module in _MODULES:
     import_module(f"tests.fault.wall.{_module}")
 
-WITHOUT: Final[Mapping[str, str]] = {
-    "F47": "request ids are not remembered yet",
-}
+WITHOUT: Final[Mapping[str, str]] = {}
 """Rows of the catalogue without a scenario, and why."""

@@ -31,7 +31,7 @@ MAX_REPLY_BYTES: Final = 4 * 1024 * 1024
 """How much is read of a reply that is not streamed, such as what the API says of a model."""
 
 # What may wait for a reader that is behind; aiohttp stops reading the socket at twice this.
-_READ_AHEAD_BYTES: Final = 64 * 1024
+_READ_AHEAD_BYTES: Final = 16 * 1024
 
 _LARGE_REQUEST_BYTES: Final = 1024 * 1024
 _KEEP_ALIVE_S: Final = 30.0
