@@ -26,7 +26,7 @@ CONFIGURATION = "tierwise.configuration"
 """The health service's name for whether the configuration that was read last is in force."""
 
 MOST_UNSENT_BYTES = 8 * 1024
-"""What grpc takes of a stream beyond what its reader allows: its default of 64 KiB adds up where readers stand still."""
+"""What grpc takes of a stream beyond what its reader allows: the default of 64 KiB adds up where readers stall."""
 
 SHORTEST_CLIENT_PING_MS = 10_000
 """Clients that ping every 30 s, as ours do, must not be turned away for it; grpc's own default is five minutes."""
