@@ -335,14 +335,16 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+    # Until there is something to read again; left alone it would end the process.
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
     async with build(config, source.environ) as app:
+        reloader = app.reloader(source)
+        loop.add_signal_handler(signal.SIGHUP, reloader.ask)
         port = await app.listener.start()
         web_port = await app.web.start() if app.web else None
         settle_interpreter()
         log.info("serving", port=port, web_port=web_port, table_version=app.engine.table.version)
         _say_who_may_call(config, app.gate)
-        reloader = app.reloader(source)
-        loop.add_signal_handler(signal.SIGHUP, reloader.ask)
         announce(port, web_port)
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(reloader.watch())

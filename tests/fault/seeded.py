@@ -50,6 +50,9 @@ _RETRYING = "tests/unit/providers/test_retrying.py::"
 _RULES = "tests/unit/ledger/test_rules.py::"
 _ENGINE = "tests/unit/test_engine.py::"
 _BOOKS = "tests/unit/ledger/test_books.py::"
+_SECRET = "tests/unit/access/test_secret.py::"
+_RING = "tests/unit/access/test_ring.py::"
+_KEYS = "tests/integration/test_keys.py::"
 _WRITER = "tests/unit/rpc/test_writer.py::"
 
 SEEDED_BUGS: Final = (
@@ -319,5 +322,76 @@ SEEDED_BUGS: Final = (
         "os.O_RDWR | os.O_CREAT, 0o600",
         "tests/contract/ledger/test_sqlite_beside.py::"
         "test_a_program_that_comes_and_goes_takes_nothing_with_it",
+    ),
+    SeededBug(
+        "key_compared_by_its_beginning",
+        "access/secret.py",
+        "hmac.compare_digest(self.digest, digest)",
+        "hmac.compare_digest(self.digest[:16], digest[:16])",
+        _SECRET + "test_a_key_proves_itself_by_the_whole_digest_and_by_no_part_of_it",
+    ),
+    SeededBug(
+        "checksum_not_looked_at",
+        "access/secret.py",
+        "if match is None or _checksum(text[:-_CHECKSUM_LENGTH]) != text[-_CHECKSUM_LENGTH:]:",
+        "if match is None:",
+        _SECRET + "test_every_single_typing_error_is_noticed",
+    ),
+    SeededBug(
+        "wrong_secret_let_in",
+        "access/gate.py",
+        'if key is None or not proven or key.state(self._wall_clock()) != "active":',
+        'if key is None or key.state(self._wall_clock()) != "active":',
+        _KEYS + "test_a_key_that_does_not_hold_is_refused_in_the_same_words",
+    ),
+    SeededBug(
+        "revoked_key_let_in",
+        "access/gate.py",
+        'key.state(self._wall_clock()) != "active":',
+        'key.state(self._wall_clock()) == "expired":',
+        _KEYS + "test_a_key_that_does_not_hold_is_refused_in_the_same_words",
+    ),
+    SeededBug(
+        "last_key_revoked_opens_the_server",
+        "access/ring.py",
+        "return bool(self._book.keys)",
+        "return any(key.revoked_at_s is None for key in self._book.keys.values())",
+        _RING + "test_revoking_the_last_key_opens_nothing",
+    ),
+    SeededBug(
+        "unknown_method_answered_to_anybody",
+        "rpc/guard.py",
+        "await self._entry.count(await self._entry.identify(context))",
+        "pass",
+        _KEYS + "test_without_credentials_nothing_is_said_but_that",
+    ),
+    SeededBug(
+        "cascade_climbs_beyond_the_key",
+        "core/table.py",
+        "tuple(tier for tier in tiers if tier.name in allowed)",
+        "tiers",
+        _KEYS + "test_a_cascade_never_climbs_to_a_tier_that_the_key_may_not_use",
+    ),
+    SeededBug(
+        "stream_not_given_back",
+        "access/memory_limits.py",
+        "self.held[subject] -= 1",
+        "pass",
+        _KEYS + "test_streams_at_once_are_counted_and_given_back",
+    ),
+    SeededBug(
+        "streams_counted_without_the_lock",
+        "access/sql_limits.py",
+        'self._worker.database.serialise(connection, [f"access:{subject}"])',
+        "pass",
+        "tests/contract/access/test_limits.py::"
+        "test_racing_servers_never_hold_more_streams_than_the_limit[postgres]",
+    ),
+    SeededBug(
+        "tenants_budget_forgotten",
+        "access/gate.py",
+        "budgets += _budgets(BudgetScope.TENANT, self.allowance)",
+        "pass",
+        "tests/unit/access/test_gate.py::test_key_and_tenant_pay_within_all_their_budgets",
     ),
 )

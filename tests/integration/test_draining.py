@@ -82,5 +82,6 @@ async def test_a_call_that_slips_in_is_told_when_to_come_back_and_costs_nothing(
         assert (outcome.status, outcome.reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
         [retry] = outcome.all_of("RetryInfo")
         assert retry.retry_delay.ToTimedelta().total_seconds() > 0
+        assert int(outcome.trailers["grpc-retry-pushback-ms"]) == retry.retry_delay.ToMilliseconds()
         assert not outcome.messages
         assert len(served.simulator.journal) == 0

@@ -91,6 +91,15 @@ async def test_a_key_opens_every_method() -> None:
             assert (await route(served, metadata))[1].status == "OK"
 
 
+async def test_a_call_is_traced_under_its_tenant_and_the_keys_public_id() -> None:
+    async with keyed() as (served, _, secret, key):
+        await route(served, bearer(secret))
+        await route(served)
+        known, unknown = (dict(span.attributes or {}) for span in served.spans.spans())
+    assert (known["tierwise.tenant"], known["tierwise.key_id"]) == ("acme", key.key_id)
+    assert not {"tierwise.tenant", "tierwise.key_id"} & unknown.keys()
+
+
 async def test_the_client_sends_the_key_and_raises_what_it_names() -> None:
     async with keyed() as (served, _, secret, _):
         async with AsyncClient(served.endpoint, api_key=secret) as client:

@@ -124,6 +124,7 @@ class Guard:
                 text = "the server is shutting down"
                 raise RequestError(Reason.SHUTTING_DOWN, text, retry_after_s=DRAINING_RETRY_S)
             rpc.identity = await self._entry.identify(context)
+            span.identified(rpc.identity.tenant, rpc.identity.key_id)
             await self._entry.count(rpc.identity)
             answer = await work(_parse(request_type, raw), rpc)
         except asyncio.CancelledError:

@@ -55,6 +55,10 @@ REASON = _attribute("tierwise.reason", "string", "the reason sent to the caller 
 
 # --- attributes: the request and its route -------------------------------------------------------
 
+TENANT = _attribute(
+    "tierwise.tenant", "string", "whose call it is; absent while the server is open"
+)
+KEY_ID = _attribute("tierwise.key_id", "string", "the public id of the key; absent without one")
 REQUEST_ID = _attribute("tierwise.request.id", "string", "the request's id")
 TASK_TYPE = _attribute("tierwise.task_type", "string", "the request's task type")
 DRAFT_DELIVERY = _attribute("tierwise.draft_delivery", "string", "`held` or `live`")
@@ -191,7 +195,7 @@ SPANS: Final = (
         "SERVER",
         "the caller's span",
         "One call over gRPC. `Route` has its decision here.",
-        (*_RPC_KEYS, REQUEST_ID, TIER, MODEL, ESCALATED, *PLAN_KEYS),
+        (*_RPC_KEYS, TENANT, KEY_ID, REQUEST_ID, TIER, MODEL, ESCALATED, *PLAN_KEYS),
     ),
     SpanName(
         ROUTE_SPAN,

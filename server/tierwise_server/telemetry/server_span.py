@@ -113,6 +113,14 @@ class ServerSpan:
             metrics = RequestMetrics(signals.metrics, span)
         return RequestObserver(span, spans, metrics)
 
+    def identified(self, tenant: str, key_id: str) -> None:
+        """Say who calls, as far as that is known; both are public names."""
+        if self._span is None:
+            return
+        for name, value in ((names.TENANT, tenant), (names.KEY_ID, key_id)):
+            if value:
+                self._span.set_attribute(name, value)
+
     def route_decided(self, plan: Plan) -> None:
         """Describe a decision that nothing is run for."""
         if self._span is None:

@@ -150,7 +150,7 @@ async def test_racing_servers_never_hold_more_streams_than_the_limit(
         for limits in world.servers(4):
             for _ in range(4):
                 group.create_task(run(limits))
-    assert peak == most
+    assert 0 < peak <= most
     assert refusals
     (fresh,) = world.servers(1)
     async with AsyncExitStack() as stack:

@@ -60,6 +60,7 @@ def test_every_row_of_the_table_is_used() -> None:
     seen |= {key for span in spans for event in span.events for key in event.attributes or {}}
     only_metrics = {names.MODALITY, names.BREAKER_STATE}
     special = {names.ADJUSTMENTS, names.IGNORED, names.REASONING_LEVEL}
+    special |= {names.TENANT, names.KEY_ID}
     assert seen == set(names.ATTRIBUTES) - only_metrics - special
 
 
