@@ -141,7 +141,7 @@ async def test_racing_servers_never_hold_more_streams_than_the_limit(
                 async with limits.hold("key", most):
                     now += 1
                     peak = max(peak, now)
-                    await asyncio.sleep(0.003)
+                    await asyncio.sleep(0.02)
                     now -= 1
             except LimitExceeded:
                 refusals += 1
