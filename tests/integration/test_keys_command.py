@@ -88,9 +88,9 @@ def test_what_cannot_be_is_named_and_nothing_is_made(
 
 
 def test_without_a_place_for_keys_that_is_said() -> None:
-    done = run("keys", "list")
+    done = run("keys", "list", environ={"TIERWISE_LEDGER__ENABLED": "false"})
     assert done.returncode == 2
-    assert "ledger.directory: is not set" in done.stderr
+    assert "ledger.enabled: is off, so there is no place for keys" in done.stderr
 
 
 def test_an_id_that_is_not_there_is_not_repeated(environ: dict[str, str]) -> None:
