@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,14 +22,9 @@ from tests.fault.worlds import SOON_S
 from tests.serving import a_request, configured, outcome_of, serving, variables
 from tierwise.v1 import router_pb2_grpc, routing_pb2
 from tierwise_server import app
-from tierwise_server.ledger.bookkeeper import bookkeeping
-from tierwise_server.ledger.books import LedgerBooks
-from tierwise_server.ledger.emergency import EmergencyFile
 from tierwise_server.ledger.opening import open_ledger
 from tierwise_server.ledger.settings import LedgerSettings
 from tierwise_server.ledger.sqlite import DATABASE_FILE
-from tierwise_server.rpc.listener import Listener
-from tierwise_server.rpc.service import RouterService
 from tierwise_server.simulator import Entry, Simulator
 from tierwise_server.telemetry import configure_logging
 
@@ -40,6 +35,13 @@ ROOMY: Final = with_config(
         "upstream": {"max_connections": 100, "max_queue": 1000},
     }
 )
+
+
+def recording_in(folder: Path) -> dict[str, Any]:
+    """The configuration of a server that keeps its ledger in a folder."""
+    return {**ROOMY, "ledger": {"directory": str(folder)}}
+
+
 FAULTS: Final[Sequence[dict[str, Any]]] = (
     {"kind": "status", "status": 529},
     {"kind": "status", "status": 400},
@@ -57,21 +59,6 @@ RULES: Final = [
     {"contains": "leave.", "chunks": ["word "] * 50, "delta_interval_s": 0.01},
     {"kind": "check", "nth": 3, "times": 1_000_000, "confidence": 9},
 ]
-
-
-@asynccontextmanager
-async def keeping_books(built: app.App, folder: Path) -> AsyncIterator[str]:
-    """Serve a built server's engine on another port, with a ledger in `folder`; yields the address."""
-    settings = LedgerSettings(folder)
-    async with open_ledger(settings) as ledger:
-        with closing(EmergencyFile(settings.emergency_file)) as emergency:
-            async with bookkeeping(ledger, emergency) as keeper:
-                engine = replace(built.engine, books=LedgerBooks(ledger, keeper))
-                listener = Listener(RouterService(engine), built.config.server, built.telemetry)
-                try:
-                    yield f"127.0.0.1:{await listener.start()}"
-                finally:
-                    await listener.stop_now()
 
 
 @dataclass
@@ -109,10 +96,9 @@ async def ledger_against_journal(tally: Tally) -> None:
     count = len(tally.times(20_000))
     told = Told()
     with a_folder() as folder:
-        async with serving({"rules": RULES}, configured(ROOMY)) as served:
-            async with keeping_books(served.app, folder) as endpoint:
-                await _ask_many(tally, endpoint, count, told)
-                await served.simulator.journal.settled()
+        async with serving({"rules": RULES}, configured(recording_in(folder))) as served:
+            await _ask_many(tally, served.endpoint, count, told)
+            await served.simulator.journal.settled()
             entries = list(served.simulator.journal.messages)
             tally.witness.search_spans(served)
         books = await Books.read(folder)
@@ -229,11 +215,8 @@ async def _serve(base_url: str, folder: Path, told: Connection) -> None:
     environ = variables(base_url)
     # Its last line may be cut in the middle, so it says nothing.
     configure_logging("error", stream=io.StringIO())
-    async with (
-        app.build(configured(ROOMY)(environ), environ) as built,
-        keeping_books(built, folder) as endpoint,
-    ):
-        told.send(endpoint)
+    async with app.build(configured(recording_in(folder))(environ), environ) as built:
+        told.send(f"127.0.0.1:{await built.listener.start()}")
         await asyncio.Event().wait()
 
 
