@@ -13,12 +13,13 @@ from tierwise_server.access.fallback_limits import FallbackLimits
 from tierwise_server.access.gate import Gate
 from tierwise_server.access.memory import MemoryKeyStore
 from tierwise_server.access.memory_limits import MemoryLimits
-from tierwise_server.access.opening import database_of, open_keys
+from tierwise_server.access.opening import open_keys
 from tierwise_server.access.ring import KeyRing
 from tierwise_server.access.sql_limits import SqlLimits
 from tierwise_server.access.sql_worker import SqlWorker
 from tierwise_server.access.turnstile import Turnstile
 from tierwise_server.ledger.keeping import running
+from tierwise_server.ledger.opening import database_of
 from tierwise_server.ledger.settings import MEMORY_URL
 
 if TYPE_CHECKING:

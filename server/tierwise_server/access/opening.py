@@ -11,18 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError, StatementError
 
 from tierwise_server.access.sql_keys import SqlKeyStore
 from tierwise_server.access.sql_worker import SqlWorker
-from tierwise_server.errors import ConfigurationError, Fault
 from tierwise_server.ledger.database import cause_of
 from tierwise_server.ledger.migrate import NEWEST, current_revision, migrate
-from tierwise_server.ledger.postgres import PostgresDatabase
+from tierwise_server.ledger.opening import claim, database_of, unusable
 from tierwise_server.ledger.settings import MEMORY_URL, LedgerSettings
-from tierwise_server.ledger.sqlite import (
-    DATABASE_FILE,
-    DirectoryLock,
-    SqliteDatabase,
-    examine,
-    make_private,
-)
+from tierwise_server.ledger.sqlite import make_private
 
 if TYPE_CHECKING:
     from tierwise_server.access.base import KeyStore
@@ -39,14 +32,14 @@ async def open_keys(settings: LedgerSettings) -> AsyncIterator[KeyStore]:
     """
     if settings.url == MEMORY_URL:
         text = "a ledger in memory keeps no keys; set ledger.directory or a PostgreSQL URL"
-        raise _unusable(settings, text)
+        raise unusable(settings, text)
     database = database_of(settings)
     try:
         await asyncio.to_thread(_prepare, settings, database)
     except SQLAlchemyError as error:
         database.dispose()
         text = cause_of(error) if isinstance(error, StatementError) else type(error).__name__
-        raise _unusable(settings, f"cannot be used: {text}") from None
+        raise unusable(settings, f"cannot be used: {text}") from None
     reader = database_of(settings, read_only=True)
     timeout_s = settings.write_timeout_s
     store = SqlKeyStore(SqlWorker(database, timeout_s), SqlWorker(reader, timeout_s))
@@ -54,14 +47,6 @@ async def open_keys(settings: LedgerSettings) -> AsyncIterator[KeyStore]:
         yield store
     finally:
         await store.aclose()
-
-
-def database_of(settings: LedgerSettings, *, read_only: bool = False) -> Database:
-    """The ledger's database, for small transactions beside its writer's."""
-    if settings.url:
-        return PostgresDatabase(settings.url, statement_timeout_s=settings.write_timeout_s)
-    path = settings.directory / DATABASE_FILE
-    return SqliteDatabase(path, settings.wall_clock, read_only=read_only)
 
 
 def _prepare(settings: LedgerSettings, database: Database) -> None:
@@ -75,14 +60,9 @@ def _prepare(settings: LedgerSettings, database: Database) -> None:
         revision = current_revision(connection)
     if revision == NEWEST:
         return
-    lock = DirectoryLock(settings.directory)
+    lock = claim(settings)
     try:
-        examine(settings.directory / DATABASE_FILE)
         with database.connect() as connection, connection.begin():
             migrate(connection, database)
     finally:
         lock.release()
-
-
-def _unusable(settings: LedgerSettings, text: str) -> ConfigurationError:
-    return ConfigurationError((Fault("ledger.url" if settings.url else "ledger.directory", text),))

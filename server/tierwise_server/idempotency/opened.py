@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from tierwise_server.access.opening import database_of
 from tierwise_server.access.sql_worker import SqlWorker
 from tierwise_server.idempotency.memory import MemoryAnswers
 from tierwise_server.idempotency.sql import SqlAnswers
 from tierwise_server.ledger.keeping import running
+from tierwise_server.ledger.opening import database_of
 from tierwise_server.ledger.settings import MEMORY_URL
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ async def open_ledger(settings: LedgerSettings) -> AsyncIterator[Ledger]:
             wall_clock=settings.wall_clock,
         )
         return
-    lock = None if settings.url else await asyncio.to_thread(_claim, settings)
+    lock = None if settings.url else await asyncio.to_thread(claim, settings)
     try:
         ledger = await _opened(settings)
         try:
@@ -69,19 +69,24 @@ async def open_reader(settings: LedgerSettings) -> AsyncIterator[LedgerReader]:
         ConfigurationError: there is none, or its tables are older or newer than this version's.
     """
     if not settings.url and not (settings.directory / DATABASE_FILE).exists():
-        raise _unusable(settings, "there is no ledger here yet; it is made when the server starts")
-    reader = SqlReader(_database(settings, read_only=True), settings.read_timeout_s)
+        raise unusable(settings, "there is no ledger here yet; it is made when the server starts")
+    reader = _reader(settings)
     try:
         try:
             await reader.read(require_newest)
         except LedgerUnavailable as error:
-            raise _unusable(settings, error.message) from None
+            raise unusable(settings, error.message) from None
         yield reader
     finally:
         await reader.aclose()
 
 
-def _claim(settings: LedgerSettings) -> DirectoryLock:
+def claim(settings: LedgerSettings) -> DirectoryLock:
+    """Take the data directory for one server, and look for damage. Blocks; the caller releases the lock.
+
+    Raises:
+        ConfigurationError: another server has it, or its file is damaged.
+    """
     make_private(settings.directory)
     lock = DirectoryLock(settings.directory)
     try:
@@ -93,7 +98,7 @@ def _claim(settings: LedgerSettings) -> DirectoryLock:
 
 
 async def _opened(settings: LedgerSettings) -> SqlLedger:
-    database = _database(settings)
+    database = database_of(settings)
     holder = Holder(
         database=database,
         owner=secrets.token_hex(8),
@@ -109,7 +114,7 @@ async def _opened(settings: LedgerSettings) -> SqlLedger:
             raise
         cause = error.__cause__
         text = cause_of(cause) if isinstance(cause, StatementError) else error.message
-        raise _unusable(settings, f"cannot be used: {text}") from None
+        raise unusable(settings, f"cannot be used: {text}") from None
     pace = Pace(
         most_waiting=settings.most_waiting,
         write_timeout_s=settings.write_timeout_s,
@@ -117,17 +122,25 @@ async def _opened(settings: LedgerSettings) -> SqlLedger:
     )
     writer = Writer(store, pace)
     writer.start()
-    reader = SqlReader(_database(settings, read_only=True), settings.read_timeout_s)
-    return SqlLedger(writer, reader, settings)
+    return SqlLedger(writer, _reader(settings), settings)
 
 
-def _database(settings: LedgerSettings, *, read_only: bool = False) -> Database:
+def database_of(
+    settings: LedgerSettings, *, read_only: bool = False, timeout_s: float | None = None
+) -> Database:
+    """The database that the settings name; a statement of a shared one takes `timeout_s`, or what a write may take."""
     if settings.url:
-        timeout_s = settings.read_timeout_s if read_only else settings.write_timeout_s
-        return PostgresDatabase(settings.url, statement_timeout_s=timeout_s)
+        most_s = settings.write_timeout_s if timeout_s is None else timeout_s
+        return PostgresDatabase(settings.url, statement_timeout_s=most_s)
     path = settings.directory / DATABASE_FILE
     return SqliteDatabase(path, settings.wall_clock, read_only=read_only)
 
 
-def _unusable(settings: LedgerSettings, text: str) -> ConfigurationError:
+def unusable(settings: LedgerSettings, text: str) -> ConfigurationError:
+    """The fault of the setting that says where the ledger is."""
     return ConfigurationError((Fault("ledger.url" if settings.url else "ledger.directory", text),))
+
+
+def _reader(settings: LedgerSettings) -> SqlReader:
+    timeout_s = settings.read_timeout_s
+    return SqlReader(database_of(settings, read_only=True, timeout_s=timeout_s), timeout_s)

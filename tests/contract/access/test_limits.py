@@ -14,10 +14,11 @@ from tests.postgres import Cluster
 from tierwise_server.access.base import Limits
 from tierwise_server.access.fallback_limits import FallbackLimits
 from tierwise_server.access.memory_limits import MemoryLimits
-from tierwise_server.access.opening import database_of, open_keys
+from tierwise_server.access.opening import open_keys
 from tierwise_server.access.sql_limits import SqlLimits
 from tierwise_server.access.sql_worker import SqlWorker
 from tierwise_server.errors import LimitExceeded
+from tierwise_server.ledger.opening import database_of
 from tierwise_server.ledger.settings import LedgerSettings
 
 LEASE_S = 0.6

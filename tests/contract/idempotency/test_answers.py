@@ -13,13 +13,14 @@ import pytest
 import sqlalchemy as sa
 
 from tests.postgres import Cluster
-from tierwise_server.access.opening import database_of, open_keys
+from tierwise_server.access.opening import open_keys
 from tierwise_server.access.sql_worker import SqlWorker
 from tierwise_server.errors import InvalidRequest, LedgerUnavailable, Reason, RequestError
 from tierwise_server.idempotency.base import AnswerStore, Claim, Place
 from tierwise_server.idempotency.memory import MemoryAnswers
 from tierwise_server.idempotency.sql import SqlAnswers
 from tierwise_server.ledger.keeping import running
+from tierwise_server.ledger.opening import database_of
 from tierwise_server.ledger.settings import LedgerSettings
 from tierwise_server.ledger.tables import remembered
 
