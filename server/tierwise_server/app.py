@@ -140,7 +140,7 @@ async def build(
             entry = Entry(access.gate, access.turnstile)
             listener = Listener(service, config.server, telemetry, entry)
             web = web_of(config, listener)
-            ready = nothing if config.ledger.on_unavailable == "allow" else listener.set_ready
+            ready = nothing if config.ledger.fail_open else listener.set_ready
             watching = watch(keeping, told, ready, every_s=LOOK_S)
             async with running(watching, "watching the ledger failed"):
                 yield App(config, service, listener, telemetry, web, access.gate, keeping)
@@ -162,7 +162,7 @@ def service_of(
         heartbeat_s=server.heartbeat_s,
         admission=Admission(server.max_concurrent_requests, shed=shed),
         answers=answers,
-        fail_open=config.ledger.on_unavailable == "allow",
+        fail_open=config.ledger.fail_open,
     )
 
 

@@ -38,7 +38,7 @@ def ledger_settings(config: Config, environ: Mapping[str, str]) -> LedgerSetting
 def ledger_policy(config: Config, table: RoutingTable) -> Policy:
     """Translate the configuration's words into the ledger's."""
     names = table.default.cascade if table.default else tuple(tier.name for tier in table.tiers)
-    return Policy(fail_open=config.ledger.on_unavailable == "allow", baseline_tier=names[-1])
+    return Policy(fail_open=config.ledger.fail_open, baseline_tier=names[-1])
 
 
 def access_settings(config: Config, kept: LedgerSettings | None) -> AccessSettings:

@@ -7,8 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import structlog
-
 from tierwise_server.access.fallback_limits import FallbackLimits
 from tierwise_server.access.gate import Gate
 from tierwise_server.access.memory import MemoryKeyStore
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from tierwise_server.access.base import KeyStore, Limits
     from tierwise_server.ledger.settings import LedgerSettings
 
-log = structlog.get_logger("tierwise.access")
 
 LIMIT_TIMEOUT_S = 2.0
 """How long the shared limits may take before the server's own hold."""

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-import structlog
 
 from tierwise_server.access.rules import (
     LEASE_S,
@@ -24,8 +23,6 @@ from tierwise_server.ledger import tables
 
 if TYPE_CHECKING:
     from tierwise_server.access.sql_worker import SqlWorker
-
-log = structlog.get_logger("tierwise.access")
 
 
 class SqlLimits:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -15,28 +14,17 @@ from tierwise_server.cli.failing import FAILED, say
 from tierwise_server.cli.ledger_showing import Form, show_request, show_spend
 from tierwise_server.cli.serving import ConfigFile, environment
 from tierwise_server.errors import ConfigurationError, Fault
+from tierwise_server.ledger.spend import Dimension, SpendQuery
 
 if TYPE_CHECKING:
     from tierwise_server.ledger.base import LedgerReader
-    from tierwise_server.ledger.spend import SpendQuery, SpendRow
+    from tierwise_server.ledger.spend import SpendRow
 
 Result = TypeVar("Result")
 
 ledger = typer.Typer(
     name="ledger", help="Ask what was spent, and on what. Spends nothing.", no_args_is_help=True
 )
-
-
-class By(StrEnum):
-    """What spending is grouped by."""
-
-    DAY = "day"
-    TENANT = "tenant"
-    KEY = "key"
-    LABEL = "label"
-    TASK_TYPE = "task_type"
-    TIER = "tier"
-    MODEL = "model"
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, amounts in nano-USD.")]
@@ -46,7 +34,7 @@ AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV, amounts in nano-U
 @ledger.command()
 def spend(
     by: Annotated[
-        list[By] | None, typer.Option(help="Group by this; again for groups within groups.")
+        list[Dimension] | None, typer.Option(help="Group by this; again for groups within groups.")
     ] = None,
     since: Annotated[
         str | None, typer.Option(metavar="DAY", help="The first UTC day, such as 2026-11-01.")
@@ -59,14 +47,12 @@ def spend(
     config_file: ConfigFile = None,
 ) -> None:
     """Add up what was spent, by what it was spent on, and compare it with the strongest default tier alone."""
-    from tierwise_server.ledger.spend import Dimension, SpendQuery
-
-    chosen = by or [By.DAY]
-    if (By.LABEL in chosen) != bool(label):
+    chosen = by or [Dimension.DAY]
+    if (Dimension.LABEL in chosen) != bool(label):
         fault = Fault("--label", "goes together with `--by label`")
         raise ConfigurationError((fault,))
     query = SpendQuery(
-        by=tuple(Dimension(each.value) for each in chosen),
+        by=tuple(chosen),
         first_day=_day("--since", since),
         last_day=_day("--until", until),
         tenant=tenant,

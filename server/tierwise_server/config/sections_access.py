@@ -51,6 +51,11 @@ class LedgerStoreSettings(Section):
     reserve_timeout_s: Annotated[float, Field(gt=0, le=60)] = 2.0
     write_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
 
+    @property
+    def fail_open(self) -> bool:
+        """Whether calls are made while they cannot be recorded first."""
+        return self.on_unavailable == "allow"
+
 
 class IdempotencySettings(Section):
     """Answers that are remembered by the caller's own request id.

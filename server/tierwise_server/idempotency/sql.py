@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-import structlog
 
 from tierwise_server.errors import LedgerUnavailable
 from tierwise_server.idempotency.base import LEASE_S, Claim, Place, conflict, reused
@@ -17,7 +16,6 @@ from tierwise_server.ledger.tables import remembered
 if TYPE_CHECKING:
     from tierwise_server.access.sql_worker import SqlWorker
 
-log = structlog.get_logger("tierwise.idempotency")
 
 MOST_FORGOTTEN = 1000
 """How many answers one transaction forgets."""

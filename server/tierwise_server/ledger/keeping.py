@@ -60,11 +60,6 @@ class Keeping:
     keeper: Bookkeeper | None = None
     ledger: Ledger | None = None
 
-    @property
-    def healthy(self) -> bool:
-        """Whether what is handed over is being recorded."""
-        return self.keeper is None or self.keeper.healthy
-
 
 @asynccontextmanager
 async def open_keeping(

@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import grpc
-import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from tierwise_server.config import ServerSettings
     from tierwise_server.telemetry import Telemetry
 
-log = structlog.get_logger("tierwise.rpc")
 
 CONFIGURATION = "tierwise.configuration"
 """The health service's name for whether the configuration that was read last is in force."""
