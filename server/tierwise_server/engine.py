@@ -128,7 +128,7 @@ class Engine:
 
 @dataclass(slots=True)
 class _Run:
-    """One request on its way."""
+    """One request on its way. `request` is the call reserved last, and `input_tokens` what its prompt is estimated."""
 
     engine: Engine
     task: Task
@@ -137,6 +137,8 @@ class _Run:
     observer: stream.Observer
     book: Book
     deadline_s: float
+    request: ModelCall = field(init=False)
+    input_tokens: int = field(init=False)
     started_s: float = 0.0
     begun: bool = False
     records: list[CallRecord] = field(default_factory=list)
@@ -214,31 +216,27 @@ class _Run:
     async def _reserve(self, call: cascade.Call) -> cascade.Event:
         if self.deadline_s - self.engine.monotonic() <= self._headroom_s(call):
             return cascade.Denied(Reason.DEADLINE_EXCEEDED)
-        needed = self._worst_case_nano_usd(call)
+        self.request = self._model_call(call)
+        self.input_tokens = prompt_tokens(self.request.prompt, call.tier.model)
+        needed = worst_case_nano_usd(
+            self.engine.prices,
+            call.tier.model,
+            input_tokens=self.input_tokens,
+            max_output_tokens=self.request.max_output_tokens,
+            cached=self.request.cache_prompt,
+        )
         self.shortage = shortage(self.task.routing.max_cost_nano_usd, self.records, needed)
-        if self.shortage is None:
-            try:
+        try:
+            if self.shortage is None:
                 await self.book.reserve(call, needed)
-            except RequestError as error:
-                self.shortage = error
+        except RequestError as error:
+            self.shortage = error
         return cascade.Granted() if self.shortage is None else cascade.Denied(self.shortage.reason)
 
     def _headroom_s(self, call: cascade.Call) -> float:
         if call.kind is CallKind.CHECK:
             return self.engine.settings.check_headroom_s
         return call.tier.headroom_s if call.attempt > 1 else 0.0
-
-    def _worst_case_nano_usd(self, call: cascade.Call) -> int | None:
-        request = self._model_call(call)
-        return worst_case_nano_usd(
-            self.engine.prices,
-            call.tier.model,
-            input_tokens=prompt_tokens(request.prompt, call.tier.model),
-            max_output_tokens=request.max_output_tokens,
-            cached=request.cache_prompt,
-        )
-
-    # Calling models.
 
     async def _attempt(self, call: cascade.Call) -> cascade.Event:
         if not self.begun:
@@ -247,10 +245,9 @@ class _Run:
             await self._emit(stream.Started(self.task.request_id, self.plan, now))
         await self._emit(stream.AttemptStarted(call, ignored_options(call.tier, self.task)))
         held = call.kind is CallKind.DRAFT and self.task.draft_delivery is DraftDelivery.HELD
-        request = self._model_call(call)
-        tally = Tally(call, self.engine.monotonic(), prompt_tokens(request.prompt, call.tier.model))
+        tally = Tally(call, self.engine.monotonic(), self.input_tokens)
         try:
-            await self._ask(tally, request, relay=not held)
+            await self._ask(tally, relay=not held)
         except UpstreamError as error:
             self.failure = error
             tally.tries = error.tries
@@ -273,10 +270,9 @@ class _Run:
 
     async def _check(self, call: cascade.Call) -> cascade.Event:
         self.observer.observe(stream.CheckStarted(call))
-        request = self._model_call(call)
-        tally = Tally(call, self.engine.monotonic(), prompt_tokens(request.prompt, call.tier.model))
+        tally = Tally(call, self.engine.monotonic(), self.input_tokens)
         try:
-            await self._ask(tally, request, relay=False)
+            await self._ask(tally, relay=False)
         except UpstreamError as error:
             tally.tries = error.tries
             self._checked(self._close(tally, CallStatus.FAILED, error.reason), None)
@@ -286,14 +282,14 @@ class _Run:
             raise
         record = self._close(tally, CallStatus.COMPLETED)
         whole = record.finish_reason is not None and record.finish_reason.whole
-        structured = request.schema is not None
+        structured = self.request.schema is not None
         score = confidence.read_score(tally.text, structured=structured) if whole else None
         return cascade.Checked(self._checked(record, score).confidence)
 
-    async def _ask(self, tally: Tally, request: ModelCall, *, relay: bool) -> None:
-        provider = self.engine.providers[request.model.provider]
+    async def _ask(self, tally: Tally, *, relay: bool) -> None:
+        request = self._ready_call()
         provisional = tally.call.kind is CallKind.DRAFT
-        async with provider.stream(request) as events:
+        async with self.engine.providers[request.model.provider].stream(request) as events:
             async for event in events:
                 match event:
                     case TextPiece(text):
@@ -314,16 +310,21 @@ class _Run:
 
     def _model_call(self, call: cascade.Call) -> ModelCall:
         settings = self.engine.settings
-        time_left_s = self.deadline_s - self.engine.monotonic()
         if call.kind is CallKind.CHECK:
             draft = self.drafts[call.attempt]
             request = check_call(self.task, call, draft, structured=settings.structured_checks)
-            time_left_s = min(time_left_s, settings.check_timeout_s)
         else:
             request = attempt_call(self.task, call)
+        cached = settings.cache_prompts and call.kind is not CallKind.DIRECT
+        return replace(request, cache_prompt=True) if cached else request
+
+    def _ready_call(self) -> ModelCall:
+        """The reserved call with what is known only when it is made."""
+        time_left_s = self.deadline_s - self.engine.monotonic()
+        if self.request.kind is CallKind.CHECK:
+            time_left_s = min(time_left_s, self.engine.settings.check_timeout_s)
         return replace(
-            request,
-            cache_prompt=settings.cache_prompts and call.kind is not CallKind.DIRECT,
+            self.request,
             headers=self.observer.propagation(),
             time_left_s=time_left_s,
             retries_used=sum(r.tries - 1 for r in self.records if r.failure and r.tries),
