@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -73,9 +73,21 @@ def run(
 @contextmanager
 def running(*words: str, **extra: str) -> Iterator[Program]:
     """Start a command; it is ended with the context, whatever happens."""
-    process = subprocess.Popen(
-        command(*words), env=environment(extra), stderr=subprocess.PIPE, text=True
-    )
+    with started(command(*words), extra) as program:
+        yield program
+
+
+@contextmanager
+def simulating(*words: str) -> Iterator[str]:
+    """Start the simulator on a port of its own; gives its base URL."""
+    with running("simulate", "--port", "0", *words) as simulator:
+        yield simulator.until("simulating").rpartition(" ")[2]
+
+
+@contextmanager
+def started(words: Sequence[str], variables: Mapping[str, str]) -> Iterator[Program]:
+    """Start a whole command line as `running` does."""
+    process = subprocess.Popen(words, env=environment(variables), stderr=subprocess.PIPE, text=True)
     program = Program(process)
     try:
         yield program

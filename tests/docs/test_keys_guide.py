@@ -16,7 +16,7 @@ import typer
 
 from tests.docs.pages import blocks
 from tests.house.tree import ROOT
-from tests.programs import environment, run, running
+from tests.programs import environment, run, running, simulating
 from tests.serving import variables
 from tierwise_server.access.gate import Credentials, Gate
 from tierwise_server.access.ring import GRACE_S, REFRESH_S, REVOKED_WITHIN_S
@@ -48,8 +48,7 @@ def test_every_command_works_beside_a_running_server(tmp_path: Path) -> None:
     file = tmp_path / "tierwise.toml"
     file.write_text(blocks("toml", GUIDE)[0].code)
     create, route, manage, tenants = (block.code for block in SHELL)
-    with running("simulate", "--port", "0") as simulator:
-        upstream = simulator.until("simulating").rpartition(" ")[2]
+    with simulating() as upstream:
         environ = {**variables(upstream), "TIERWISE_CONFIG": str(file)}
         with running("serve", **environ) as server:
             environ["TIERWISE_ENDPOINT"] = server.until("serving on ").rpartition(" ")[2]

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from tests.docs.pages import blocks
 from tests.house.tree import ROOT
-from tests.programs import running
+from tests.programs import simulating
 from tierwise_server.cli import command
 from tierwise_server.measure.dataset import SampleTask, parse_lines
 from tierwise_server.measure.journal import FILE
@@ -43,8 +43,7 @@ def test_the_commands_of_the_page_run_in_their_order(
     monkeypatch.chdir(tmp_path)
     (block,) = blocks("jsonl", NAME)
     (tmp_path / "tasks.jsonl").write_text(block.code)
-    with running("simulate", "--port", "0") as simulator:
-        url = simulator.until("simulating").rpartition(" ")[2]
+    with simulating() as url:
         environ = {
             "ANTHROPIC_API_KEY": "none-needed",
             "TIERWISE_UPSTREAM__ANTHROPIC__BASE_URL": url,

@@ -15,7 +15,7 @@ import typer
 from tests.contract.test_client_docs import WITH_EXAMPLE, example_of, run
 from tests.docs.pages import Block, all_blocks, blocks, pages
 from tests.house.tree import ROOT
-from tests.programs import running
+from tests.programs import running, simulating
 from tests.serving import variables
 from tierwise_server import config
 from tierwise_server.cli import command
@@ -73,10 +73,8 @@ def test_every_block_of_the_pages_is_run() -> None:
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """A server for all of them, with the simulator behind."""
-    with running("simulate", "--port", "0") as simulator:
-        upstream = simulator.until("simulating").rpartition(" ")[2]
-        with running("serve", **variables(upstream)) as server:
-            yield server.until("serving on ").rpartition(" ")[2]
+    with simulating() as upstream, running("serve", **variables(upstream)) as server:
+        yield server.until("serving on ").rpartition(" ")[2]
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=str)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.docs.pages import Block, blocks
-from tests.programs import environment, running
+from tests.programs import environment, running, simulating
 from tests.serving import variables
 
 GUIDE = "docs/guides/web.md"
@@ -19,10 +19,11 @@ SHELL = blocks("shell", GUIDE)
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with running("simulate", "--port", "0") as simulator:
-        upstream = simulator.until("simulating").rpartition(" ")[2]
-        with running("serve", "--web", "127.0.0.1:0", **variables(upstream)) as server:
-            yield server.until("serving the web on ").rpartition(" ")[2]
+    with (
+        simulating() as upstream,
+        running("serve", "--web", "127.0.0.1:0", **variables(upstream)) as server,
+    ):
+        yield server.until("serving the web on ").rpartition(" ")[2]
 
 
 def said(block: Block, url: str) -> list[dict[str, object]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import Program, run, running
+from tests.programs import Program, run, running, simulating
 from tests.serving import variables
 from tierwise_server.config import shipped
 
@@ -20,9 +20,7 @@ DEMO = str(shipped.data_file("demo.toml"))
 
 @contextmanager
 def served(data: Path, journal: Path) -> Iterator[tuple[dict[str, str], Program]]:
-    simulating = ("simulate", "--port", "0", "--script", DEMO, "--journal", str(journal))
-    with running(*simulating) as simulator:
-        upstream = simulator.until("simulating").rpartition(" ")[2]
+    with simulating("--script", DEMO, "--journal", str(journal)) as upstream:
         environ = {**variables(upstream), "TIERWISE_LEDGER__DIRECTORY": str(data)}
         with running("serve", **environ) as server:
             endpoint = server.until("serving on ").rpartition(" ")[2]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import measuring
-from tests.programs import environment, run, running
+from tests.programs import environment, run, simulating
 
 COMPUTING = ("jinja2", "jsonschema", "matplotlib", "numpy", "scipy")
 
@@ -58,8 +58,7 @@ def test_a_run_and_its_table_at_the_terminal(tmp_path: Path, tasks: Path) -> Non
     script = tmp_path / "script.json"
     script.write_text(json.dumps(measuring.script()))
     folder = tmp_path / "run"
-    with running("simulate", "--port", "0", "--script", str(script)) as simulator:
-        url = simulator.until("http://").rsplit(" ", 1)[-1]
+    with simulating("--script", str(script)) as url:
         environ = {
             "ANTHROPIC_API_KEY": "any",
             "TIERWISE_UPSTREAM__ANTHROPIC__BASE_URL": url,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import Program, run, running
+from tests.programs import Program, run, running, simulating
 from tierwise_client import Client, UnavailableError
 
 KEY = "sk-ant-canary-of-the-program"
@@ -29,8 +29,7 @@ answer = "Paris"
 def a_server(tmp_path: Path, **extra: str) -> Iterator[tuple[Program, str]]:
     script = tmp_path / "script.toml"
     script.write_text(SCRIPT)
-    with running("simulate", "--port", "0", "--script", str(script)) as simulator:
-        upstream = simulator.until("simulating").rpartition(" ")[2]
+    with simulating("--script", str(script)) as upstream:
         variables = {
             "ANTHROPIC_API_KEY": KEY,
             "TIERWISE_UPSTREAM__ANTHROPIC__BASE_URL": upstream,
@@ -151,8 +150,7 @@ def test_check_is_content_with_the_defaults() -> None:
 
 
 def test_check_asks_the_provider(tmp_path: Path) -> None:
-    with running("simulate", "--port", "0") as simulator:
-        upstream = simulator.until("simulating").rpartition(" ")[2]
+    with simulating() as upstream:
         variables = {
             "ANTHROPIC_API_KEY": KEY,
             "TIERWISE_UPSTREAM__ANTHROPIC__BASE_URL": upstream,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -12,6 +11,7 @@ import pytest
 
 from tests.raw_grpc import Header, framed, raw_caller
 from tests.serving import Served, a_request, failure_of, outcome_of, serving, unpacked
+from tests.spoiling import spoiled
 from tierwise.v1 import message_pb2, router_pb2
 from tierwise_server.rpc.service import SERVICE
 
@@ -23,27 +23,6 @@ OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED = 0, 3, 4
 async def check_alive(served: Served) -> None:
     """An ordinary call is answered."""
     assert (await outcome_of(served.stub.Generate(a_request()))).status == "OK"
-
-
-def mutated(message: bytes, seed: int, count: int) -> Iterator[bytes]:
-    """Yield broken copies of a message: bits flipped, bytes put in, taken out and doubled, ends cut off."""
-    chance = random.Random(seed)
-    for _ in range(count):
-        copy = bytearray(message)
-        for _ in range(chance.randint(1, 4)):
-            at = chance.randrange(len(copy)) if copy else 0
-            match chance.randrange(5):
-                case 0 if copy:
-                    copy[at] ^= 1 << chance.randrange(8)
-                case 1:
-                    copy[at:at] = chance.randbytes(chance.randint(1, 8))
-                case 2:
-                    del copy[at : at + chance.randint(1, 8)]
-                case 3:
-                    copy[at:at] = copy[at : at + 16]
-                case _:
-                    del copy[at:]
-        yield bytes(copy)
 
 
 def a_full_request() -> router_pb2.RouteRequest:
@@ -62,7 +41,8 @@ async def test_a_broken_message_is_answered_or_refused_and_never_unknown() -> No
     async with serving() as served:
         route: Any = served.channel.unary_unary(ROUTE)
         seen = set()
-        for payload in mutated(whole, 1, 1500):
+        chance = random.Random(1)
+        for payload in (spoiled(whole, chance) for _ in range(1500)):
             try:
                 await route(payload, timeout=10)
                 seen.add("OK")

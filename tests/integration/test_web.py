@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.programs import environment, running
+from tests.programs import environment, running, simulating
 from tests.serving import a_request, configured, variables
 from tests.web_calls import (
     SERVICE,
@@ -191,8 +191,7 @@ async def test_a_call_is_cancelled_when_the_server_is_in_a_hurry() -> None:
 
 
 async def test_the_programs_serve_both_ports_and_end_together() -> None:
-    with running("simulate", "--port", "0") as simulator:
-        upstream = simulator.until("simulating").rpartition(" ")[2]
+    with simulating() as upstream:
         extra = {**variables(upstream), "TIERWISE_SERVER__DRAIN_DELAY_S": "0"}
         with running("serve", "--web", "127.0.0.1:0", **extra) as server:
             url = server.until("serving the web on ").rpartition(" ")[2]

@@ -17,7 +17,7 @@ import pytest
 from tests.docs.pages import Block, blocks
 from tests.house.tree import ROOT
 from tests.interop.languages import BUILT, REQUIRED
-from tests.programs import environment, running
+from tests.programs import environment, running, simulating
 from tests.serving import variables
 
 GUIDE: Final = "docs/guides/raw-clients.md"
@@ -30,10 +30,8 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    with running("simulate", "--port", "0") as simulator:
-        upstream = simulator.until("simulating").rpartition(" ")[2]
-        with running("serve", **variables(upstream)) as server:
-            yield server.until("serving on ").rpartition(" ")[2]
+    with simulating() as upstream, running("serve", **variables(upstream)) as server:
+        yield server.until("serving on ").rpartition(" ")[2]
 
 
 def need(program: str, comes_with: str) -> None:

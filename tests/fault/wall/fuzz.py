@@ -16,6 +16,7 @@ from tests.fault.wall.streams import GOLDEN, StreamReading, stream_reading
 from tests.fault.wall.tally import Tally
 from tests.house.tree import ROOT
 from tests.serving import configured, failure_of, serving
+from tests.spoiling import spoiled
 from tierwise.v1 import message_pb2, router_pb2
 from tierwise_server.providers.anthropic.stream import Broken, Errored, MessageStreamParser
 from tierwise_server.providers.base import Completed
@@ -28,28 +29,6 @@ FORBIDDEN: Final = {"UNKNOWN", "INTERNAL"}
 TEXTS: Final = ("", "x", "日本\x00", "\x1b[31m", "a" * 5000, "efficient", "no_such", "../..", "\n")
 NUMBERS: Final = (0, 1, -1, 2**31 - 1, -(2**31), 2**63 - 1, -(2**63))
 FLOATS: Final = (0.0, -0.0, 1.0, 0.5, -1.0, 1e308, float("nan"), float("inf"), float("-inf"))
-
-
-def spoiled(message: bytes, chance: random.Random) -> bytes:
-    """A broken copy: bits flipped, bytes put in, taken out and doubled, ends cut off."""
-    copy = bytearray(message)
-    for _ in range(chance.randint(1, 4)):
-        at = chance.randrange(len(copy)) if copy else 0
-        match chance.randrange(6):
-            case 0 if copy:
-                copy[at] ^= 1 << chance.randrange(8)
-            case 1:
-                copy[at:at] = chance.randbytes(chance.randint(1, 8))
-            case 2:
-                del copy[at : at + chance.randint(1, 8)]
-            case 3:
-                copy[at:at] = copy[at : at + chance.randint(1, 200)]
-            case 4:
-                copy[at:at] = bytes(copy)
-            case _:
-                del copy[at:]
-        del copy[100_000:]
-    return bytes(copy)
 
 
 def arbitrary(kind: Any, chance: random.Random, depth: int = 0) -> Any:

@@ -7,7 +7,6 @@ import contextlib
 import json
 import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -20,7 +19,7 @@ import grpc
 
 from tests.fault.wall.catalogue import scenario
 from tests.fault.wall.tally import CANARIES, LABEL, Tally, Witness, secretive
-from tests.programs import Program, command, environment, running
+from tests.programs import Program, command, running, started
 from tests.raw_grpc import framed, raw_caller
 from tests.serving import KEY, Outcome, outcome_of
 from tierwise.v1 import router_pb2_grpc
@@ -74,27 +73,15 @@ async def programs(
                 "TIERWISE_SERVER__DRAIN_DELAY_S": "0",
                 **extra,
             }
-            with started(files, variables) as server:
+            with started(serve_command(files), variables) as server:
                 line = await asyncio.to_thread(server.until, "serving on ")
                 yield Running(server, line.rpartition(" ")[2])
 
 
-@contextlib.contextmanager
-def started(files: int | None, variables: Mapping[str, str]) -> Any:
-    """Start a server, with a limit on its open files where one is given."""
+def serve_command(files: int | None) -> list[str]:
+    """How a server is started, with a limit on its open files where one is given."""
     words = command("serve")
-    if files is not None:
-        words = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *words]
-    process = subprocess.Popen(words, env=environment(variables), stderr=subprocess.PIPE, text=True)
-    program = Program(process)
-    try:
-        yield program
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait(20)
-        if process.stderr is not None:
-            process.stderr.close()
+    return words if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *words]
 
 
 @scenario("F28", "200 readers that stand still: memory grows by less than 64 MB, others are served")
