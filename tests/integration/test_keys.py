@@ -26,7 +26,7 @@ from tierwise_client import (
     PermissionDeniedError,
     RateLimitedError,
 )
-from tierwise_server.access.entries import Book, Key
+from tierwise_server.access.entries import NO_LIMITS, Allowance, Book, Key
 from tierwise_server.access.memory import MemoryKeyStore
 from tierwise_server.access.ring import REVOKED_WITHIN_S
 from tierwise_server.access.secret import new_key
@@ -98,6 +98,28 @@ async def test_a_call_is_traced_under_its_tenant_and_the_keys_public_id() -> Non
         known, unknown = (dict(span.attributes or {}) for span in served.spans.spans())
     assert (known["tierwise.tenant"], known["tierwise.key_id"]) == ("acme", key.key_id)
     assert not {"tierwise.tenant", "tierwise.key_id"} & unknown.keys()
+
+
+@pytest.mark.parametrize("scope", ["key", "tenant"])
+async def test_a_budget_that_cannot_pay_is_named_and_nothing_is_spent(scope: str) -> None:
+    spare = Allowance(day_nano_usd=10)
+    async with keyed(allowance=spare if scope == "key" else NO_LIMITS) as (
+        served,
+        store,
+        secret,
+        _,
+    ):
+        if scope == "tenant":
+            await store.allow("acme", spare)
+            async with asyncio.timeout(REVOKED_WITHIN_S):
+                while (await generate(served, bearer(secret))).status == "OK":  # noqa: ASYNC110 - told to nobody
+                    await asyncio.sleep(0.1)
+        asked = len(served.simulator.journal)
+        outcome = await generate(served, bearer(secret))
+        assert len(served.simulator.journal) == asked
+    assert (outcome.status, outcome.reason) == ("RESOURCE_EXHAUSTED", "BUDGET_EXCEEDED")
+    (quota,) = outcome.all_of("QuotaFailure")
+    assert quota.violations[0].subject == f"budget.{scope}.day"
 
 
 async def test_the_client_sends_the_key_and_raises_what_it_names() -> None:
