@@ -133,10 +133,14 @@ class LimitExceeded(RequestError):
 
 
 class LedgerUnavailable(RequestError):
-    """The ledger cannot record now, so nothing may be spent. Nothing was; asking again later may help."""
+    """The ledger cannot record now, so nothing may be spent. Nothing was; asking again later may help.
+
+    Callers are told to wait `retry_after_s`: by default a second, because a store that is down is tried that often.
+    None is for what no waiting helps.
+    """
 
     def __init__(
-        self, message: str = "the ledger is unavailable", *, retry_after_s: float | None = None
+        self, message: str = "the ledger is unavailable", *, retry_after_s: float | None = 1.0
     ) -> None:
         super().__init__(Reason.LEDGER_UNAVAILABLE, message, retry_after_s=retry_after_s)
 

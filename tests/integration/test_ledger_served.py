@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -40,6 +41,9 @@ async def test_while_nothing_can_be_recorded_nothing_is_spent_and_the_server_is_
         ledger.rate = 1.0
         outcome = await outcome_of(served.stub.Generate(a_request()))
         assert (outcome.status, outcome.reason) == ("UNAVAILABLE", "LEDGER_UNAVAILABLE")
+        (wait,) = outcome.all_of("RetryInfo")
+        assert wait.retry_delay.ToTimedelta() == timedelta(seconds=1)
+        assert outcome.trailers["grpc-retry-pushback-ms"] == "1000"
         assert outcome.messages == []
         assert len(served.simulator.journal) == 0
         assert await states(served, 2) == [SERVING, NOT_SERVING]

@@ -29,7 +29,6 @@ LOOK_S: Final = 0.25
 REVOKED_WITHIN_S: Final = 5.0
 """What is promised of revocation: a refresh that fails once or is slow is within it."""
 GRACE_S: Final = 300.0
-RETRY_S: Final = 1.0
 
 
 class KeyRing:
@@ -68,7 +67,7 @@ class KeyRing:
             key = self._book.keys.get(key_id)
         since_s = self._monotonic() - self._read_at_s
         if since_s > (self._grace_s if key is not None else LOOK_S + REFRESH_S):
-            raise LedgerUnavailable("keys cannot be checked now", retry_after_s=RETRY_S)
+            raise LedgerUnavailable("keys cannot be checked now")
         return key
 
     def allowance(self, tenant: str) -> Allowance | None:

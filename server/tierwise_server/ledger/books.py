@@ -97,7 +97,8 @@ class Unwritten:
             LedgerUnavailable: there is a budget to keep, and nothing to keep it with.
         """
         if self._limited:
-            raise LedgerUnavailable("there is a budget to keep, but no ledger")
+            text = "there is a budget to keep, but no ledger"
+            raise LedgerUnavailable(text, retry_after_s=None)
 
     def settle(self, record: CallRecord, pieces: Sequence[str]) -> None:
         """Pass over it."""

@@ -185,7 +185,7 @@ class Writer:
     def _put(self, work: _Work) -> None:
         with self._changed:
             if self._failures:
-                raise LedgerUnavailable(retry_after_s=LONGEST_RETRY_S)
+                raise LedgerUnavailable
             if self._stopping or len(self._waiting) >= self._pace.most_waiting:
                 raise LedgerUnavailable("the ledger has too much to write")
             self._waiting.append(work)
