@@ -50,7 +50,7 @@ class ReceivedSpan:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMetric:
-    """One data point: a sum's value, or a histogram's sum, count and bounds."""
+    """One data point: a sum's or gauge's value, or a histogram's sum, count and bounds."""
 
     name: str
     unit: str
@@ -216,7 +216,7 @@ def _span(span: Span, resource: Attributes, scope: str) -> ReceivedSpan:
 
 
 def _points(metric: Metric) -> Iterator[ReceivedMetric]:
-    for number in metric.sum.data_points:
+    for number in (*metric.sum.data_points, *metric.gauge.data_points):
         value = number.as_double if number.HasField("as_double") else number.as_int
         yield ReceivedMetric(metric.name, metric.unit, _attributes(number.attributes), value)
     for histogram in metric.histogram.data_points:

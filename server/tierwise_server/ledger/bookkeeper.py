@@ -47,7 +47,12 @@ class Limits:
 
 
 class Bookkeeper:
-    """Takes entries from requests. Made by `bookkeeping`; all methods are called in its event loop."""
+    """Takes entries from requests. Made by `bookkeeping`; all methods are called in its event loop.
+
+    Attributes:
+        spilled: entries put into the emergency file since the start.
+        lost: entries that were refused for good, or could be written nowhere, since the start.
+    """
 
     def __init__(self, ledger: Ledger, emergency: EmergencyFile | None, limits: Limits) -> None:
         self._ledger = ledger
@@ -58,12 +63,18 @@ class Bookkeeper:
         self._content_characters = 0
         self._changed = asyncio.Event()
         self._closing = False
+        self.spilled = 0
         self.lost = 0
 
     @property
     def healthy(self) -> bool:
         """Whether the ledger takes what it is given and nothing waits in the emergency file."""
         return self._ledger.healthy and (self._emergency is None or self._emergency.empty)
+
+    @property
+    def filled(self) -> float:
+        """The share of the emergency file that is full, 0 to 1."""
+        return 0.0 if self._emergency is None else self._emergency.filled
 
     @property
     def waiting(self) -> int:
@@ -171,6 +182,7 @@ class Bookkeeper:
         except OSError as error:
             log.error("the emergency file cannot be written", cause=error.strerror)
             written = 0
+        self.spilled += written
         if written < len(kept):
             self.lost += len(kept) - written
             log.error(

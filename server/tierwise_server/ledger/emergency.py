@@ -60,6 +60,11 @@ class EmergencyFile:
         """Whether nothing waits."""
         return self._end == 0
 
+    @property
+    def filled(self) -> float:
+        """The share of its room that is taken, 0 to 1."""
+        return self._end / self._size
+
     def append(self, entries: Sequence[Settlement | RequestRow]) -> int:
         """Write entries durably; returns how many of them, from the first on, there was room for."""
         written = 0

@@ -34,8 +34,12 @@ class Told(Protocol):
         """A call is made without a row."""
         ...
 
-    def state(self, *, healthy: bool, waiting: int, lost: int) -> None:
-        """How it stands: entries that wait, and entries lost since the start."""
+    def state(self, *, healthy: bool, waiting: int) -> None:
+        """How it stands: whether it records, and the entries that wait in memory."""
+        ...
+
+    def emergency(self, *, spilled: int, lost: int, filled: float) -> None:
+        """What became of entries that the ledger did not take since the start; `filled` is the file's share, 0 to 1."""
         ...
 
 
@@ -104,7 +108,8 @@ async def watch(
     was = True
     while True:
         healthy = keeper.healthy
-        told.state(healthy=healthy, waiting=keeper.waiting, lost=keeper.lost)
+        told.state(healthy=healthy, waiting=keeper.waiting)
+        told.emergency(spilled=keeper.spilled, lost=keeper.lost, filled=keeper.filled)
         if healthy != was:
             if healthy:
                 log.info("the ledger records again")

@@ -19,9 +19,15 @@ class Bookings:
         if self._metrics is not None:
             self._metrics.unrecorded.add(1)
 
-    def state(self, *, healthy: bool, waiting: int, lost: int) -> None:
-        """How it stands: entries that wait, and entries lost since the start."""
+    def state(self, *, healthy: bool, waiting: int) -> None:
+        """How it stands: whether it records, and the entries that wait in memory."""
         if self._metrics is not None:
             self._metrics.ledger_healthy.show({(): float(healthy)})
             self._metrics.ledger_waiting.show({(): float(waiting)})
-            self._metrics.ledger_lost.show({(): float(lost)})
+
+    def emergency(self, *, spilled: int, lost: int, filled: float) -> None:
+        """What became of entries that the ledger did not take since the start; `filled` is the file's share, 0 to 1."""
+        if self._metrics is not None:
+            self._metrics.ledger_spilled.reach(spilled)
+            self._metrics.ledger_lost.reach(lost)
+            self._metrics.ledger_spill_filled.show({(): filled})

@@ -65,6 +65,13 @@ RPC_DURATION = _metric(
     (names.RPC_SYSTEM, names.RPC_METHOD, names.RPC_STATUS, names.ERROR_TYPE),
     (*_RPC_S, 20.0, 40.0, 80.0, 160.0, 300.0, 600.0),
 )
+FAILURES = _metric(
+    "tierwise.failures",
+    "counter",
+    "{call}",
+    "Calls over gRPC that did not end in OK, by the reason sent to the caller.",
+    (names.RPC_METHOD, names.REASON),
+)
 REQUESTS = _metric(
     "tierwise.requests",
     "counter",
@@ -245,10 +252,24 @@ LEDGER_WAITING = _metric(
     "Settlements and ends of requests that are still to be written.",
     (),
 )
+LEDGER_SPILLED = _metric(
+    "tierwise.ledger.spilled",
+    "counter",
+    "{entry}",
+    "Settlements and ends of requests put into the emergency file, because the ledger was away.",
+    (),
+)
+LEDGER_SPILL_FILLED = _metric(
+    "tierwise.ledger.emergency.filled",
+    "gauge",
+    "1",
+    "The share of the emergency file that is full; at 1, what comes next is lost.",
+    (),
+)
 LEDGER_LOST = _metric(
     "tierwise.ledger.lost",
-    "gauge",
+    "counter",
     "{entry}",
-    "Entries lost since the start; their calls stay charged at their worst case.",
+    "Entries that were refused or had room nowhere; their calls stay charged at their worst case.",
     (),
 )

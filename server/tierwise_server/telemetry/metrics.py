@@ -57,6 +57,10 @@ class Counter:
         """Add to the sum of these labels, given in the order of the metric's keys; an empty label is left out."""
         self._totals[labels] = self._totals.get(labels, 0) + amount
 
+    def reach(self, total: int) -> None:
+        """Set the sum of a metric without labels to a total that is kept elsewhere and never falls."""
+        self._totals[()] = total
+
     def _observe(self, _: CallbackOptions) -> Iterable[Observation]:
         # Copied first: the collector's thread reads while the event loop writes.
         for labels, total in list(self._totals.items()):
@@ -101,6 +105,7 @@ class Metrics:
             )
 
         self._rpc_duration = histogram(instruments.RPC_DURATION)
+        self._failures = Counter(meter, instruments.FAILURES)
         self.request_duration = histogram(instruments.REQUEST_DURATION)
         self.first_token = histogram(instruments.FIRST_TOKEN)
         self.overhead = histogram(instruments.OVERHEAD)
@@ -128,7 +133,9 @@ class Metrics:
         self.unrecorded = Counter(meter, instruments.UNRECORDED)
         self.ledger_healthy = Gauge(meter, instruments.LEDGER_HEALTHY)
         self.ledger_waiting = Gauge(meter, instruments.LEDGER_WAITING)
-        self.ledger_lost = Gauge(meter, instruments.LEDGER_LOST)
+        self.ledger_spilled = Counter(meter, instruments.LEDGER_SPILLED)
+        self.ledger_spill_filled = Gauge(meter, instruments.LEDGER_SPILL_FILLED)
+        self.ledger_lost = Counter(meter, instruments.LEDGER_LOST)
         self.input_tokens = Counter(meter, instruments.USED_INPUT)
         self.output_tokens = Counter(meter, instruments.USED_OUTPUT)
         self.cache_read = Counter(meter, instruments.USED_CACHE_READ)
@@ -157,6 +164,10 @@ class Metrics:
         if error:
             labels[names.ERROR_TYPE] = error
         self._rpc_duration.record(duration_s, labels, context)
+
+    def rpc_failed(self, method: str, reason: str) -> None:
+        """Count one call over gRPC that did not end in OK."""
+        self._failures.add(1, method, reason)
 
     def call_ended(self, record: CallRecord) -> None:
         """Count one call to a model."""

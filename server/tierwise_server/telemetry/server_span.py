@@ -140,6 +140,8 @@ class ServerSpan:
             context = None if self._span is None else set_span_in_context(self._span, Context())
             duration_s = time.perf_counter() - self._started_s
             self._signals.metrics.rpc_ended(self._method, status_code, error, duration_s, context)
+            if reason:
+                self._signals.metrics.rpc_failed(self._method, reason)
         if self._span is None:
             return
         self._span.set_attribute(names.RPC_STATUS, status_code)

@@ -115,11 +115,12 @@ async def test_while_the_ledger_is_down_the_emergency_file_takes_it_and_gives_it
         bookkeeper.settle_soon(a_settlement(reservation))
         await until(lambda: not emergency.empty)
         assert not bookkeeper.healthy
+        assert bookkeeper.filled > 0
         assert await ledger.find("acme", "request") == ()
         away.rate = 0.0
         await until(lambda: bookkeeper.healthy)
     assert (await the_only(ledger)).cost_nano_usd == 40
-    assert bookkeeper.lost == 0
+    assert (bookkeeper.spilled, bookkeeper.lost, bookkeeper.filled) == (1, 0, 0.0)
 
 
 async def test_the_next_server_records_what_the_last_one_could_not(

@@ -162,7 +162,7 @@ def test_every_label_is_in_the_table(recording: Recording) -> None:
     usage = Usage(100, cache_write_1h_tokens=50, output_tokens=20, reasoning_tokens=10)
     rare = Story(a_plan(FRONTIER)).ask(tier=FRONTIER).answer(usage=usage, tries=2, cost=None)
     for events in (escalated(), accepted(), failed(), cancelled()):
-        recording.play(events, status="UNAVAILABLE")
+        recording.play(events, status="UNAVAILABLE", reason="UPSTREAM_UNAVAILABLE")
     recording.play(rare.finish())
     overload = recording.telemetry.overload
     overload.breaker_changed("claude-sonnet-4-6", "open")
@@ -172,7 +172,8 @@ def test_every_label_is_in_the_table(recording: Recording) -> None:
     recording.telemetry.reloads.table_loaded("v1")
     recording.telemetry.reloads.reloaded()
     recording.telemetry.bookings.unrecorded()
-    recording.telemetry.bookings.state(healthy=True, waiting=2, lost=1)
+    recording.telemetry.bookings.state(healthy=True, waiting=2)
+    recording.telemetry.bookings.emergency(spilled=3, lost=1, filled=0.5)
     found = recording.metrics()
     for name, points in found.items():
         for labels, _ in points:
@@ -229,3 +230,14 @@ def test_overload_without_metrics_is_told_to_nobody() -> None:
     overload.call_shed("anthropic")
     overload.call_waited("anthropic", 1.0)
     overload.breaker_changed("claude-sonnet-4-6", "open")
+
+
+def test_calls_that_fail_are_counted_by_what_the_caller_was_told(recording: Recording) -> None:
+    recording.play(direct())
+    for reason in ("LEDGER_UNAVAILABLE", "RATE_LIMITED", "RATE_LIMITED"):
+        recording.play((), status="UNAVAILABLE", reason=reason)
+    points = recording.metrics()["tierwise.failures"]
+    assert {labels[names.REASON]: count for labels, count in points} == {
+        "LEDGER_UNAVAILABLE": 1,
+        "RATE_LIMITED": 2,
+    }
