@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -97,3 +101,30 @@ def started(words: Sequence[str], variables: Mapping[str, str]) -> Iterator[Prog
         process.wait(WAIT_S)
         if process.stderr is not None:
             process.stderr.close()
+
+
+def run_at_a_terminal(
+    *words: str, columns: int, environ: Mapping[str, str] | None = None
+) -> tuple[int, str]:
+    """Run a command at a terminal of its own to its end; returns the exit code and all that the terminal was sent."""
+    environ = environment({"TERM": "xterm", "COLUMNS": str(columns), **(environ or {})})
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(command(*words), env=environ, stdin=its, stdout=its, stderr=its)
+    os.close(its)
+    try:
+        sent = b"".join(iter(lambda: _read(ours), b""))
+        return process.wait(WAIT_S), sent.decode()
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(WAIT_S)
+        os.close(ours)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:
+        # How Linux says that nobody has the other end open any more.
+        return b""

@@ -1,4 +1,4 @@
-"""`tierwise measure run` at the terminal: faults of the file, progress with cost and time left, and how it ended."""
+"""`tierwise measure run` at the terminal: faults of the file, Ctrl-C, and how it ended."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
-from rich.progress import Progress as Bars
 
 from tierwise_server import app, config
 from tierwise_server.cli.failing import say
+from tierwise_server.cli.measuring_progress import telling
 from tierwise_server.cli.serving import environment
 from tierwise_server.cli.showing import usd
 from tierwise_server.config.resolve import core_model
@@ -26,7 +24,7 @@ from tierwise_server.errors import ConfigurationError, Fault
 from tierwise_server.measure.batch import BatchSession
 from tierwise_server.measure.dataset import SampleTask, dataset_hash, read_dataset, stratified
 from tierwise_server.measure.judge import choose_judge
-from tierwise_server.measure.run import Halt, Progress, RunOptions
+from tierwise_server.measure.run import Halt, RunOptions
 from tierwise_server.measure.runfolder import RunFolder, settings_for
 from tierwise_server.measure.session import Ended, Session
 from tierwise_server.translation import engine_settings
@@ -125,7 +123,7 @@ def _judge(arguments: RunArguments, settings: config.Config, engine: Engine) -> 
 
 
 async def _work(session: Session) -> Ended:
-    with _stopping(session), _progress(session):
+    with _stopping(session), telling() as session.tell:
         try:
             return await session.run()
         finally:
@@ -159,37 +157,6 @@ def _stopping(session: Session) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-@contextmanager
-def _progress(session: Session) -> Iterator[None]:
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description:>9}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
-        shown: dict[str, TaskID] = {}
-
-        def tell(step: str, progress: Progress) -> None:
-            if step not in shown:
-                shown[step] = bars.add_task(step, total=progress.total, note="")
-            done = progress.done + progress.failed
-            bars.update(shown[step], completed=done, total=progress.total, note=_note(progress))
-
-        session.tell = tell
-        yield
-
-
-def _note(progress: Progress) -> str:
-    parts = [usd(progress.spent_nano_usd)]
-    if progress.left_s is not None and progress.left_s > 0:
-        parts.append(f"about {dt.timedelta(seconds=round(progress.left_s))} left")
-    if progress.failed:
-        parts.append(f"{progress.failed} failed")
-    return " · ".join(parts)
-
-
 def _conclude(ended: Ended, path: Path, arguments: RunArguments) -> None:
     now = ended.standing
     total = now.done + now.failed + now.missing
@@ -201,8 +168,13 @@ def _conclude(ended: Ended, path: Path, arguments: RunArguments) -> None:
             f"{now.lost} calls were under way when a run was killed; they may have been billed and are"
             " counted at their worst case"
         )
-    if now.failed:
+    if now.failed and arguments.repeat_lost:
         typer.echo(f"{now.failed} answers failed; the same command tries them again")
+    elif now.failed:
+        typer.echo(
+            f"{now.failed} answers are missing; the same command tries again what failed, and without"
+            " --lost leave also what was lost"
+        )
     if ended.halt is Halt.MONEY:
         typer.echo(
             f"stopped: the next call might exceed --max-cost {usd(arguments.most_nano_usd)};"

@@ -128,6 +128,11 @@ class JudgeJob:
         """See Job."""
         return self.judge.recorder.state.answered(self.key) is not None
 
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """See Job."""
+        return (str(self.key),)
+
     async def do(self) -> bool:
         """See Job; an unreadable judgement is done as well, as it was paid for.
 

@@ -40,6 +40,7 @@ class Recorder:
         state: what the journal says; kept up to date as calls end.
         book: the prices that calls are billed by.
         again: whether calls that failed although they were billed, or were lost, are made again.
+        made: the calls that were made since the journal was opened; all others are played from it.
     """
 
     journal: Journal
@@ -47,6 +48,7 @@ class Recorder:
     book: PriceBook
     again: Callable[[str], bool]
     monotonic: Callable[[], float] = time.monotonic
+    made: set[str] = field(default_factory=set)
 
     async def note(self, entry: Mapping[str, Any]) -> None:
         """Write an entry, and fold it into the state."""
@@ -72,7 +74,6 @@ class RecordingProvider:
     recorder: Recorder
     name: Callable[[CallKind], CallKey]
     tier: Tier
-    made: list[str] = field(default_factory=list)
 
     @asynccontextmanager
     async def stream(self, call: ModelCall) -> AsyncIterator[AsyncIterator[ProviderEvent]]:
@@ -84,7 +85,7 @@ class RecordingProvider:
             return
         recording = _Recording(self.recorder, key, self._tally(call))
         await self.recorder.note(intent(key, self.recorder.book, self.tier, call))
-        self.made.append(key)
+        self.recorder.made.add(key)
         try:
             async with self.inner.stream(call) as events:
                 yield recording.relay(events)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tierwise_server.core.model import Model
+from tierwise_server.core.model import CallKind, Model
 from tierwise_server.core.prices import PriceBook
 from tierwise_server.core.table import RoutingTable
 from tierwise_server.engine import Engine
@@ -20,7 +20,7 @@ from tierwise_server.measure.probing import Probe, Unit, units_of, worst_nano_us
 from tierwise_server.measure.purse import Purse
 from tierwise_server.measure.recording import Recorder
 from tierwise_server.measure.runfolder import RunFolder, RunMismatch, tiers_version
-from tierwise_server.measure.state import RunState
+from tierwise_server.measure.state import RunState, answer_key
 
 
 class Unpriced(TierwiseError):
@@ -91,6 +91,11 @@ class Job(Protocol):
     @property
     def done(self) -> bool:
         """Whether nothing is left to do."""
+        ...
+
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """The keys of the calls it may make."""
         ...
 
     async def do(self) -> bool:
@@ -180,6 +185,12 @@ class UnitJob:
         """See Job."""
         return self.probe.recorder.state.done(*self.unit.place)
 
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """See Job."""
+        kinds = (CallKind.DIRECT, CallKind.CHECK)
+        return tuple(str(answer_key(*self.unit.place, kind)) for kind in kinds)
+
     async def do(self) -> bool:
         """See Job."""
         outcome = await self.probe.measure(self.unit)
@@ -242,7 +253,11 @@ class Runner:
                 await purse.settle(worst, self.recorder.state.paid_nano_usd)
             self._finished += 1
             self._failed += not worked
-            self._failing = 0 if worked else self._failing + 1
+            if worked:
+                self._failing = 0
+            elif not self.recorder.made.isdisjoint(job.calls):
+                # A failure played from the journal says nothing of the provider as it is now.
+                self._failing += 1
             if self._failing >= max(MOST_FAILURES_IN_A_ROW, 2 * self.options.concurrency):
                 self.halt = Halt.FAILING
                 self.stop.set()
