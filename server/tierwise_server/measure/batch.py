@@ -76,9 +76,7 @@ class CollectingProvider:
     async def stream(self, call: ModelCall) -> AsyncIterator[AsyncIterator[ProviderEvent]]:
         """Play the recorded call, or write it down. See the port."""
         key = str(self.name(call.kind))
-        known = self.recorder.state.outcome(key)
-        if known is not None and known["kind"] != "answered" and self.recorder.again(key):
-            known = None
+        known = self.recorder.known(key)
         if known is None and key in self.asked:
             known = self.recorder.state.outcomes.get(key)
         if known is None:
@@ -121,7 +119,11 @@ class BatchSession(Session):
         jobs = judge_jobs(
             self._judge(self.judge, recorder), self.folder.tasks, self.folder.settings.tiers
         )
-        missing = [Missing(str(job.key), job.call, job.judge.tier) for job in jobs if not job.done]
+        missing = [
+            Missing(str(job.key), job.call, job.judge.tier)
+            for job in jobs
+            if recorder.known(str(job.key)) is None
+        ]
         halt = await self._round("judging", missing, recorder)
         return halt or Halt.DONE, sum(job.done for job in jobs)
 
@@ -234,7 +236,7 @@ class BatchSession(Session):
             if not place.isdecimal() or int(place) >= len(entry["calls"]):
                 continue
             sent = _Sent(*(entry[name][int(place)] for name in ("calls", "models", "input_tokens")))
-            if recorder.state.outcome(sent.key) is None or recorder.again(sent.key):
+            if recorder.known(sent.key) is None:
                 await recorder.note(_result_entry(sent, result, recorder))
         await recorder.note({"kind": "batch", "name": name, "read": True})
         return True

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tierwise_server.core.account import CallRecord
     from tierwise_server.core.prices import PriceBook
     from tierwise_server.measure.journal import Journal
-    from tierwise_server.measure.state import RunState
+    from tierwise_server.measure.state import Entry, RunState
     from tierwise_server.providers.base import ModelCall, Provider, ProviderEvent
 
 LOST_MESSAGE: Final = (
@@ -49,6 +49,11 @@ class Recorder:
     again: Callable[[str], bool]
     monotonic: Callable[[], float] = time.monotonic
     made: set[str] = field(default_factory=set)
+
+    def known(self, key: str) -> Entry | None:
+        """How the call ended, to be played from the journal; None when it is to be made (again)."""
+        entry = self.state.outcome(key)
+        return None if entry is None or (entry["kind"] != "answered" and self.again(key)) else entry
 
     async def note(self, entry: Mapping[str, Any]) -> None:
         """Write an entry, and fold it into the state."""
@@ -79,8 +84,8 @@ class RecordingProvider:
     async def stream(self, call: ModelCall) -> AsyncIterator[AsyncIterator[ProviderEvent]]:
         """Play the recorded call, or make it and record it. See the port."""
         key = str(self.name(call.kind))
-        known = self.recorder.state.outcome(key)
-        if known is not None and not (known["kind"] != "answered" and self.recorder.again(key)):
+        known = self.recorder.known(key)
+        if known is not None:
             yield replayed(known)
             return
         recording = _Recording(self.recorder, key, self._tally(call))
