@@ -198,7 +198,8 @@ def _told(error: Exception, method: str) -> RequestError:
 
 async def _send(context: Context, error: RequestError, request_id: str) -> NoReturn:
     status = status_of(error, request_id)
-    await context.abort(CODES[error.reason], status.message, trailers_of(status, request_id))
+    trailers = trailers_of(status, request_id, context.time_remaining())
+    await context.abort(CODES[error.reason], status.message, trailers)
     raise AssertionError("abort raises")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
@@ -71,6 +71,8 @@ CODES: dict[Reason, StatusCode] = {
     Reason.UNIMPLEMENTED: StatusCode.UNIMPLEMENTED,
 }
 
+_UNAVAILABLE: Final[int] = StatusCode.UNAVAILABLE.value[0]
+
 
 def status_of(error: RequestError, request_id: str) -> status_pb2.Status:
     """Make the whole status of a failure, with its details."""
@@ -85,11 +87,15 @@ def status_of(error: RequestError, request_id: str) -> status_pb2.Status:
     return status
 
 
-def trailers_of(status: status_pb2.Status, request_id: str) -> tuple[tuple[str, str | bytes], ...]:
+def trailers_of(
+    status: status_pb2.Status, request_id: str, left_s: float | None = None
+) -> tuple[tuple[str, str | bytes], ...]:
     """Make the trailing metadata that carries a status's details.
 
-    Where the caller is told when to come back, gRPC's own retries are told the same (`grpc-retry-pushback-ms`, gRPC
-    proposal A6), so that no policy comes back earlier.
+    Where the caller of an unavailable server is told when to come back, gRPC's own retries are told the same
+    (`grpc-retry-pushback-ms`, gRPC proposal A6), so that no policy comes back earlier. They are told not to come back
+    when that is later than the deadline, `left_s` seconds from now: they would wait, and hide this status behind the
+    deadline's. Other statuses carry none, as grpc-java waits for it whatever the status, also for a rate limit.
     """
     trailers: list[tuple[str, str | bytes]] = [
         ("grpc-status-details-bin", status.SerializeToString())
@@ -98,9 +104,11 @@ def trailers_of(status: status_pb2.Status, request_id: str) -> tuple[tuple[str, 
         trailers.append(("x-request-id", request_id))
     info = error_details_pb2.RetryInfo()
     for detail in status.details:
-        if detail.Unpack(info):
-            wait_ms = math.ceil(info.retry_delay.ToTimedelta() / timedelta(milliseconds=1))
-            trailers.append(("grpc-retry-pushback-ms", str(wait_ms)))
+        if status.code == _UNAVAILABLE and detail.Unpack(info):
+            wait = info.retry_delay.ToTimedelta()
+            wait_ms = math.ceil(wait / timedelta(milliseconds=1))
+            is_late = left_s is not None and wait.total_seconds() >= left_s
+            trailers.append(("grpc-retry-pushback-ms", "-1" if is_late else str(wait_ms)))
     return tuple(trailers)
 
 

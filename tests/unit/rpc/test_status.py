@@ -128,12 +128,23 @@ def test_no_failure_is_too_long_to_arrive(
 
 
 @pytest.mark.parametrize(
-    ("retry_after_s", "pushback"),
-    [(None, None), (0.0, "0"), (0.0001, "1"), (1.5, "1500"), (86_400.0, "86400000")],
+    ("reason", "retry_after_s", "left_s", "pushback"),
+    [
+        (Reason.OVERLOADED, None, None, None),
+        (Reason.OVERLOADED, 0.0, None, "0"),
+        (Reason.OVERLOADED, 0.0001, None, "1"),
+        (Reason.OVERLOADED, 1.5, None, "1500"),
+        (Reason.LEDGER_UNAVAILABLE, 86_400.0, None, "86400000"),
+        (Reason.OVERLOADED, 1.5, 1.6, "1500"),
+        (Reason.OVERLOADED, 1.5, 1.5, "-1"),
+        (Reason.OVERLOADED, 60.0, 10.0, "-1"),
+        (Reason.RATE_LIMITED, 1.5, None, None),
+        (Reason.REQUEST_IN_FLIGHT, 1.0, 10.0, None),
+    ],
 )
 def test_grpcs_own_retries_are_told_when_to_come_back(
-    retry_after_s: float | None, pushback: str | None
+    reason: Reason, retry_after_s: float | None, left_s: float | None, pushback: str | None
 ) -> None:
-    error = RequestError(Reason.OVERLOADED, "busy", retry_after_s=retry_after_s)
-    trailers = dict(trailers_of(status_of(error, "r-1"), "r-1"))
+    error = RequestError(reason, "busy", retry_after_s=retry_after_s)
+    trailers = dict(trailers_of(status_of(error, "r-1"), "r-1", left_s))
     assert trailers.get("grpc-retry-pushback-ms") == pushback
