@@ -68,11 +68,13 @@ class OtlpReceiver:
         endpoint: for OTEL_EXPORTER_OTLP_ENDPOINT.
         gate: closed (cleared), every export waits in the collector until it is opened again.
         metadata: the gRPC metadata of every export.
+        raw: every export as it came over the wire.
     """
 
     endpoint: str = ""
     gate: threading.Event = field(default_factory=threading.Event)
     metadata: list[Mapping[str, str | bytes]] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
     _spans: list[ReceivedSpan] = field(default_factory=list)
     _metrics: list[list[ReceivedMetric]] = field(default_factory=list)
     _arrived: threading.Condition = field(default_factory=threading.Condition)
@@ -140,6 +142,7 @@ class OtlpReceiver:
     def take_spans(self, request: trace_messages.ExportTraceServiceRequest) -> None:
         """Keep the spans of an export."""
         with self._arrived:
+            self.raw.append(request.SerializeToString())
             for resource in request.resource_spans:
                 described = _attributes(resource.resource.attributes)
                 for scope in resource.scope_spans:
@@ -157,6 +160,7 @@ class OtlpReceiver:
             for point in _points(metric)
         ]
         with self._arrived:
+            self.raw.append(request.SerializeToString())
             self._metrics.append(points)
             self._arrived.notify_all()
 

@@ -61,5 +61,5 @@ def test_generate_streams_lines(url: str) -> None:
 def test_an_error_says_what_is_wrong(url: str) -> None:
     [error] = said(SHELL[3], url)
     assert error["code"] == "invalid_argument"
-    assert "cheapest" in str(error["message"])
+    assert "there is no such tier" in str(error["message"])
     assert len(SHELL) == 4

@@ -115,9 +115,11 @@ class Plan:
             none of its strongest tier's models is available.
         threshold: the confidence that accepts a draft; unused with one tier.
         calibration: tier to how its signals become confidences; without one, the signal is the confidence.
+        listed: whether the table has a row for the task type. If not, it is only the caller's word.
     """
 
     task_type: str
+    listed: bool
     cascade: tuple[Tier, ...]
     overflow: tuple[Tier, ...]
     threshold: float
@@ -151,7 +153,7 @@ class Plan:
         ground = {
             Rule.PINNED: "the request pins the tier",
             Rule.TASK_TYPE: f"the table has a row for {self.task_type!r}",
-            Rule.DEFAULT: f"the table has no row for {self.task_type!r}, so its default applies",
+            Rule.DEFAULT: "the table has no row for the task type, so its default applies",
         }[self.rule]
         changes = "".join(f"; {_ADJUSTMENT_WORDS[change]}" for change in self.adjustments)
         return f"{names}: {ground}{changes}."
@@ -207,6 +209,7 @@ def _decide(table: RoutingTable, task: Task) -> Plan:
     threshold, method = _threshold(task, source, cascade, changes)
     return Plan(
         task_type=task.task_type,
+        listed=task.task_type in table.rows,
         cascade=cascade,
         overflow=overflow,
         threshold=threshold,
@@ -250,7 +253,7 @@ def _check_options(table: RoutingTable, task: Task) -> None:
     for field, name in (("routing.tier", options.tier), ("routing.max_tier", options.max_tier)):
         if name and table.rank(name) < 0:
             known = ", ".join(tier.name for tier in table.tiers)
-            fault = Fault(field, f"there is no tier {name!r}; the tiers are {known}")
+            fault = Fault(field, f"there is no such tier; the tiers are {known}")
             raise InvalidRequest((fault,), reason=Reason.UNKNOWN_TIER)
     if (
         options.tier
@@ -268,7 +271,7 @@ def _row(table: RoutingTable, task: Task) -> tuple[Policy, Rule]:
         return table.rows[task.task_type], Rule.TASK_TYPE
     if table.default is None:
         known = ", ".join(sorted(table.rows))
-        fault = Fault("task_type", f"there is no row for {task.task_type!r}; rows: {known}")
+        fault = Fault("task_type", f"there is no row for it; rows: {known}")
         raise InvalidRequest((fault,), reason=Reason.UNKNOWN_TASK_TYPE)
     return table.default, Rule.DEFAULT
 

@@ -17,6 +17,7 @@ from tierwise_server.core.model import (
     Task,
 )
 from tierwise_server.errors import Fault, InvalidRequest
+from tierwise_server.telemetry.redaction import is_credential
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,6 +29,8 @@ MOST_STOP_SEQUENCES = 16
 MOST_LABELS = 16
 LONGEST_LABEL_KEY = 64
 LONGEST_LABEL_VALUE = 256
+
+CREDENTIAL = "looks like a credential, and names are kept and told"
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _ROLES = {message_pb2.ROLE_USER: Role.USER, message_pb2.ROLE_ASSISTANT: Role.ASSISTANT}
@@ -95,13 +98,20 @@ def _request_id(given: str, faults: list[Fault]) -> str:
         return str(uuid.uuid4())
     if not _REQUEST_ID.fullmatch(given):
         faults.append(Fault("request_id", "must be 1 to 128 printable ASCII characters, no spaces"))
+    _check_name("request_id", given, faults)
     return given
 
 
 def _task_type(given: str, faults: list[Fault]) -> str:
     if len(given) > LONGEST_TASK_TYPE:
         faults.append(Fault("task_type", f"must be at most {LONGEST_TASK_TYPE} characters"))
+    _check_name("task_type", given, faults)
     return given
+
+
+def _check_name(path: str, given: str, faults: list[Fault]) -> None:
+    if is_credential(given):
+        faults.append(Fault(path, CREDENTIAL))
 
 
 def _messages(given: Iterable[message_pb2.Message], faults: list[Fault]) -> tuple[Message, ...]:
@@ -191,4 +201,6 @@ def _labels(given: Mapping[str, str], faults: list[Fault]) -> dict[str, str]:
     if not keys_fit or any(len(value) > LONGEST_LABEL_VALUE for value in labels.values()):
         text = f"keys must have 1 to {LONGEST_LABEL_KEY}, values at most {LONGEST_LABEL_VALUE} characters"
         faults.append(Fault("labels", text))
+    if any(map(is_credential, (*labels, *labels.values()))):
+        faults.append(Fault("labels", CREDENTIAL))
     return labels

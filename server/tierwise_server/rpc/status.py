@@ -27,6 +27,7 @@ from tierwise_server.errors import (
     RequestError,
 )
 from tierwise_server.rpc.responses import summary_message
+from tierwise_server.telemetry.redaction import without_credentials
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -122,8 +123,13 @@ def _add(status: status_pb2.Status, detail: Message) -> bool:
 
 
 def _cut(text: str, most_bytes: int) -> str:
-    """Keep the characters that fit; half of a surrogate pair, which no message can hold, becomes a question mark."""
-    return text.encode("utf-8", "replace")[:most_bytes].decode("utf-8", "ignore")
+    """Keep the characters that fit, without credentials that a caller sent and a fault quotes.
+
+    Half of a surrogate pair, which no message can hold, becomes a question mark.
+    """
+    return (
+        without_credentials(text).encode("utf-8", "replace")[:most_bytes].decode("utf-8", "ignore")
+    )
 
 
 def _details(error: RequestError) -> list[Message]:
@@ -155,6 +161,6 @@ def _bad_request(error: InvalidRequest) -> error_details_pb2.BadRequest:
 
 def _quota_failure(error: BudgetExceeded | LimitExceeded) -> error_details_pb2.QuotaFailure:
     violation = error_details_pb2.QuotaFailure.Violation(
-        subject=error.subject, description=error.message
+        subject=error.subject, description=_cut(error.message, MOST_DESCRIPTION_BYTES)
     )
     return error_details_pb2.QuotaFailure(violations=[violation])

@@ -24,6 +24,9 @@ Value = str | bool | int | float | tuple[str, ...]
 Attributes = dict[str, Value]
 
 NANO_PER_USD: Final = 1_000_000_000
+OTHER: Final = "other"
+"""Stands for every task type that has no row in the routing table."""
+
 _LONGEST_WHY: Final = 256
 
 FINISH_REASONS: Final[dict[FinishReason, str]] = {
@@ -42,7 +45,7 @@ FINISH_REASONS: Final[dict[FinishReason, str]] = {
 def of_plan(plan: Plan) -> Attributes:
     """Describe a decision."""
     attributes: Attributes = {
-        names.TASK_TYPE: plain(plan.task_type),
+        names.TASK_TYPE: task_type_of(plan),
         names.RULE: plan.rule.name.lower(),
         names.WHY: plain(plan.why, _LONGEST_WHY),
         names.CASCADE: tuple(tier.name for tier in plan.cascade),
@@ -54,6 +57,11 @@ def of_plan(plan: Plan) -> Attributes:
         attributes[names.METHOD] = plan.method
         attributes[names.THRESHOLD] = plan.threshold
     return attributes
+
+
+def task_type_of(plan: Plan) -> str:
+    """The task type if the table has a row for it: any other is a caller's free text, which may hold anything."""
+    return plain(plan.task_type) if plan.listed else OTHER
 
 
 def of_call(call: Call) -> Attributes:

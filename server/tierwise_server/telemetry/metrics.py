@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from tierwise_server.core.table import Plan, RoutingTable
     from tierwise_server.errors import Reason
 
-OTHER: Final = "other"
 PINNED: Final = "pinned"
 
 _Labels = tuple[str | bool, ...]
@@ -218,7 +217,7 @@ class RequestMetrics:
     def __init__(self, metrics: Metrics, server: Span | None) -> None:
         self._metrics = metrics
         self._server = server
-        self._task_type = OTHER
+        self._task_type = attributes.OTHER
         self._tiers: dict[int, str] = {}
 
     def take(self, event: StreamEvent) -> None:
@@ -231,7 +230,7 @@ class RequestMetrics:
             case ConfidenceChecked():
                 self._checked(event)
             case AttemptSuperseded(attempt, _, reason):
-                tier = self._tiers.get(attempt, OTHER)
+                tier = self._tiers.get(attempt, attributes.OTHER)
                 self._metrics.escalations.add(1, self._task_type, tier, reason.name.lower())
             case Ended(summary, reason):
                 self._ended(summary, reason)
@@ -290,7 +289,7 @@ def task_type_label(plan: Plan) -> str:
         case Rule.PINNED:
             return PINNED
         case Rule.DEFAULT:
-            return OTHER
+            return attributes.OTHER
         case Rule.TASK_TYPE:
             return plain(plan.task_type)
 

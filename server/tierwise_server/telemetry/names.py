@@ -60,7 +60,7 @@ TENANT = _attribute(
 )
 KEY_ID = _attribute("tierwise.key_id", "string", "the public id of the key; absent without one")
 REQUEST_ID = _attribute("tierwise.request.id", "string", "the request's id")
-TASK_TYPE = _attribute("tierwise.task_type", "string", "the request's task type")
+TASK_TYPE = _attribute("tierwise.task_type", "string", "the task type; `other` without a row")
 DRAFT_DELIVERY = _attribute("tierwise.draft_delivery", "string", "`held` or `live`")
 RULE = _attribute("tierwise.route.rule", "string", "`task_type`, `default` or `pinned`")
 WHY = _attribute("tierwise.route.why", "string", "the decision in one sentence")

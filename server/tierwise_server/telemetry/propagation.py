@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from tierwise_server.telemetry.redaction import is_credential
+
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
@@ -22,11 +24,12 @@ _NOTHING: Final = Context()
 def extracted(metadata: Iterable[tuple[str, str | bytes]]) -> Context:
     """Read the caller's trace context; an empty one when there is none or it is not valid.
 
-    A traceparent that comes twice is nobody's: neither is believed, as the specification has it.
+    A traceparent that comes twice is nobody's: neither is believed, as the specification has it. A tracestate that
+    holds what looks like a credential is left out: it would go out with every span.
     """
     carrier: dict[str, list[str]] = {}
     for key, value in metadata:
-        if key in _KEYS and isinstance(value, str):
+        if key in _KEYS and isinstance(value, str) and not is_credential(value):
             carrier.setdefault(key, []).append(value)
     if len(carrier.get(TRACEPARENT, ())) != 1:
         return _NOTHING

@@ -1,7 +1,7 @@
-"""Keeps secrets and prompts out of log lines. Pure.
+"""Keeps secrets and prompts out of log lines, and credentials out of whatever else is told. Pure.
 
-Two nets, because either alone has holes: values under keys that name a secret or carry a prompt are replaced, and the
-finished line is searched for what looks like a credential wherever it stands.
+Log lines have two nets, because either alone has holes: values under keys that name a secret or carry a prompt are
+replaced, and the finished line is searched for what looks like a credential wherever it stands.
 """
 
 from __future__ import annotations
@@ -34,11 +34,19 @@ _CLOSED_KEYS: Final = _SECRET_KEYS | _CONTENT_KEYS
 # in a quote or a backslash, so that what is left is still JSON.
 _CREDENTIAL: Final = re.compile(
     r"""sk-ant-[\w-]{4,}|\bsk-[\w-]{16,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|\bAKIA[0-9A-Z]{16}\b"""
-    r"""|(?<=://)[^\s/@"\\]+(?=@)"""
+    r"""|tw_[0-9a-z]{12}_\w{16,}|(?<=://)[^\s/@"\\]+(?=@)"""
     r"""|(?<=\b[Bb]earer\s)[^\s"\\,;]+|(?<=\b[Bb]asic\s)[^\s"\\,;]+"""
     r"""|(?<=\b[Xx]-[Aa]pi-[Kk]ey:)\s*[^\s"\\,;]+|(?<=\bapi_key=)[^\s"\\,;&]+"""
 )
-_HINTS: Final = ("sk-", "eyJ", "AKIA", "://", "earer ", "asic ", "pi-", "api_key=")
+_HINTS: Final = ("sk-", "eyJ", "AKIA", "tw_", "://", "earer ", "asic ", "pi-", "api_key=")
+
+# What is refused must not be an innocent name: a random id, "basic plan", or "ssh://git@host".
+_CREDENTIAL_AS_NAME: Final = re.compile(
+    r"sk-ant-[\w-]{8,}|(?<![A-Za-z0-9])sk-(?:[a-z0-9]{2,10}-[\w-]{20,}|[0-9a-f]{32}|[0-9A-Za-z]{48}\b)"
+    r"|tw_[0-9a-z]{12}_\w{16,}|\bAKIA[0-9A-Z]{16}\b"
+    r"|\beyJ[\w-]{8,}\.eyJ[\w-]+\.|\b(?:[Bb]earer|[Bb]asic)\s+[\w.~+/=-]{16,}"
+    r"|://[^\s/@:]+:[^\s/@]+@|-----BEGIN [A-Z ]*PRIVATE KEY"
+)
 
 
 def safe_value(key: str, value: object) -> object:
@@ -77,3 +85,8 @@ def without_credentials(line: str) -> str:
         if hint in line:
             return _CREDENTIAL.sub(REDACTED, line)
     return line
+
+
+def is_credential(name: str) -> bool:
+    """Whether a name that a caller gave holds what can hardly be anything but a credential."""
+    return _CREDENTIAL_AS_NAME.search(name) is not None

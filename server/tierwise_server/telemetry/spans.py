@@ -209,7 +209,7 @@ class RequestSpans:
         described[names.REQUEST_ID] = plain(summary.request_id)
         described[names.ESCALATED] = summary.escalated
         if self._plan is not None:
-            described[names.TASK_TYPE] = plain(self._plan.task_type)
+            described[names.TASK_TYPE] = attributes.task_type_of(self._plan)
         return described
 
     def _end_check_late(self, summary: Summary) -> None:

@@ -55,6 +55,7 @@ def a_plan(
 ) -> Plan:
     return Plan(
         task_type="classify_intent",
+        listed=True,
         cascade=cascade,
         overflow=overflow,
         fallback=fallback,

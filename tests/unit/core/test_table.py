@@ -83,7 +83,7 @@ def test_task_type_without_row_or_default_is_refused() -> None:
     with pytest.raises(InvalidRequest) as refused:
         decide(table, a_task("unheard_of"))
     assert refused.value.reason is Reason.UNKNOWN_TASK_TYPE
-    fault = Fault("task_type", "there is no row for 'unheard_of'; rows: a, b")
+    fault = Fault("task_type", "there is no row for it; rows: a, b")
     assert refused.value.faults == (fault,)
 
 
@@ -241,7 +241,7 @@ def test_rank_is_the_place_from_the_weakest() -> None:
         (
             "poem",
             RoutingOptions(),
-            "frontier: the table has no row for 'poem', so its default applies.",
+            "frontier: the table has no row for the task type, so its default applies.",
         ),
         ("poem", RoutingOptions(tier=R), "reasoning: the request pins the tier."),
         (
