@@ -135,7 +135,7 @@ const (
 	RoutingAdjustmentUnspecified   RoutingAdjustment = "UNSPECIFIED"
 	RoutingAdjustmentEscalationOn  RoutingAdjustment = "ESCALATION_ON"
 	RoutingAdjustmentEscalationOff RoutingAdjustment = "ESCALATION_OFF"
-	// The cap on tiers removed stronger ones.
+	// The max tier of the request, or the tiers of its key, left some out.
 	RoutingAdjustmentCapped    RoutingAdjustment = "CAPPED"
 	RoutingAdjustmentThreshold RoutingAdjustment = "THRESHOLD"
 	// A tier was skipped because its model cannot hold the prompt.

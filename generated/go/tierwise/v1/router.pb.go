@@ -282,7 +282,8 @@ func (x *RouteResponse) GetEvidence() *Evidence {
 // A task to run.
 type GenerateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one.
+	// The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one. It stands in
+	// logs and in the ledger; one that looks like a credential is refused.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// What kind of task it is, e.g. "classify_intent". Free text; the table gives it meaning. Empty: the default row.
 	TaskType string `protobuf:"bytes,2,opt,name=task_type,json=taskType,proto3" json:"task_type,omitempty"`
@@ -296,7 +297,8 @@ type GenerateRequest struct {
 	Generation *GenerationOptions `protobuf:"bytes,6,opt,name=generation,proto3" json:"generation,omitempty"`
 	// Whether draft text is held back until it is accepted.
 	DraftDelivery DraftDelivery `protobuf:"varint,7,opt,name=draft_delivery,json=draftDelivery,proto3,enum=tierwise.v1.DraftDelivery" json:"draft_delivery,omitempty"`
-	// Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+	// Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+	// the ledger; what looks like a credential is refused.
 	Labels        map[string]string `protobuf:"bytes,8,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

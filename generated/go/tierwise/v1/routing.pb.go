@@ -89,7 +89,7 @@ const (
 	RoutingAdjustment_ROUTING_ADJUSTMENT_ESCALATION_ON RoutingAdjustment = 1
 	// The request turned escalation off: the row's first tier answers, unchecked.
 	RoutingAdjustment_ROUTING_ADJUSTMENT_ESCALATION_OFF RoutingAdjustment = 2
-	// The request's max_tier removed stronger tiers.
+	// The request's max_tier, or the tiers that its key may use, left some out.
 	RoutingAdjustment_ROUTING_ADJUSTMENT_CAPPED RoutingAdjustment = 3
 	// The request set its own threshold.
 	RoutingAdjustment_ROUTING_ADJUSTMENT_THRESHOLD RoutingAdjustment = 4

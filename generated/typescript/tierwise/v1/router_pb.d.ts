@@ -104,7 +104,8 @@ export declare const RouteResponseSchema: GenMessage<RouteResponse>;
  */
 export declare type GenerateRequest = Message<"tierwise.v1.GenerateRequest"> & {
   /**
-   * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one.
+   * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one. It stands in
+   * logs and in the ledger; one that looks like a credential is refused.
    *
    * @generated from field: string request_id = 1;
    */
@@ -153,7 +154,8 @@ export declare type GenerateRequest = Message<"tierwise.v1.GenerateRequest"> & {
   draftDelivery: DraftDelivery;
 
   /**
-   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+   * the ledger; what looks like a credential is refused.
    *
    * @generated from field: map<string, string> labels = 8;
    */

@@ -406,7 +406,7 @@ export enum RoutingAdjustment {
   ESCALATION_OFF = 2,
 
   /**
-   * The request's max_tier removed stronger tiers.
+   * The request's max_tier, or the tiers that its key may use, left some out.
    *
    * @generated from enum value: ROUTING_ADJUSTMENT_CAPPED = 3;
    */

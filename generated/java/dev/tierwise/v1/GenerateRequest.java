@@ -66,7 +66,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one.
+   * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one. It stands in
+   * logs and in the ledger; one that looks like a credential is refused.
    * </pre>
    *
    * <code>string request_id = 1 [json_name = "requestId"];</code>
@@ -87,7 +88,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one.
+   * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one. It stands in
+   * logs and in the ledger; one that looks like a credential is refused.
    * </pre>
    *
    * <code>string request_id = 1 [json_name = "requestId"];</code>
@@ -393,7 +395,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+   * the ledger; what looks like a credential is refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 8 [json_name = "labels"];</code>
@@ -414,7 +417,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+   * the ledger; what looks like a credential is refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 8 [json_name = "labels"];</code>
@@ -425,7 +429,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+   * the ledger; what looks like a credential is refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 8 [json_name = "labels"];</code>
@@ -443,7 +448,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+   * the ledger; what looks like a credential is refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 8 [json_name = "labels"];</code>
@@ -1080,7 +1086,8 @@ java.lang.String defaultValue) {
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one.
+     * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one. It stands in
+     * logs and in the ledger; one that looks like a credential is refused.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId"];</code>
@@ -1100,7 +1107,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one.
+     * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one. It stands in
+     * logs and in the ledger; one that looks like a credential is refused.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId"];</code>
@@ -1121,7 +1129,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one.
+     * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one. It stands in
+     * logs and in the ledger; one that looks like a credential is refused.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId"];</code>
@@ -1138,7 +1147,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one.
+     * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one. It stands in
+     * logs and in the ledger; one that looks like a credential is refused.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId"];</code>
@@ -1152,7 +1162,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one.
+     * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one. It stands in
+     * logs and in the ledger; one that looks like a credential is refused.
      * </pre>
      *
      * <code>string request_id = 1 [json_name = "requestId"];</code>
@@ -2080,7 +2091,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+     * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+     * the ledger; what looks like a credential is refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 8 [json_name = "labels"];</code>
@@ -2101,7 +2113,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+     * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+     * the ledger; what looks like a credential is refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 8 [json_name = "labels"];</code>
@@ -2112,7 +2125,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+     * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+     * the ledger; what looks like a credential is refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 8 [json_name = "labels"];</code>
@@ -2130,7 +2144,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+     * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+     * the ledger; what looks like a credential is refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 8 [json_name = "labels"];</code>
@@ -2154,7 +2169,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+     * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+     * the ledger; what looks like a credential is refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 8 [json_name = "labels"];</code>
@@ -2177,7 +2193,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+     * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+     * the ledger; what looks like a credential is refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 8 [json_name = "labels"];</code>
@@ -2194,7 +2211,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+     * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+     * the ledger; what looks like a credential is refused.
      * </pre>
      *
      * <code>map&lt;string, string&gt; labels = 8 [json_name = "labels"];</code>

@@ -10,7 +10,8 @@ public interface GenerateRequestOrBuilder extends
 
   /**
    * <pre>
-   * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one.
+   * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one. It stands in
+   * logs and in the ledger; one that looks like a credential is refused.
    * </pre>
    *
    * <code>string request_id = 1 [json_name = "requestId"];</code>
@@ -19,7 +20,8 @@ public interface GenerateRequestOrBuilder extends
   java.lang.String getRequestId();
   /**
    * <pre>
-   * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one.
+   * The caller's id of the request, at most 128 printable ASCII characters. Empty: the server makes one. It stands in
+   * logs and in the ledger; one that looks like a credential is refused.
    * </pre>
    *
    * <code>string request_id = 1 [json_name = "requestId"];</code>
@@ -187,7 +189,8 @@ public interface GenerateRequestOrBuilder extends
 
   /**
    * <pre>
-   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+   * the ledger; what looks like a credential is refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 8 [json_name = "labels"];</code>
@@ -195,7 +198,8 @@ public interface GenerateRequestOrBuilder extends
   int getLabelsCount();
   /**
    * <pre>
-   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+   * the ledger; what looks like a credential is refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 8 [json_name = "labels"];</code>
@@ -210,7 +214,8 @@ public interface GenerateRequestOrBuilder extends
   getLabels();
   /**
    * <pre>
-   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+   * the ledger; what looks like a credential is refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 8 [json_name = "labels"];</code>
@@ -219,7 +224,8 @@ public interface GenerateRequestOrBuilder extends
   getLabelsMap();
   /**
    * <pre>
-   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+   * the ledger; what looks like a credential is refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 8 [json_name = "labels"];</code>
@@ -231,7 +237,8 @@ java.lang.String getLabelsOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model.
+   * Up to 16 labels for accounting; keys at most 64 and values at most 256 characters. Never sent to a model. Kept in
+   * the ledger; what looks like a credential is refused.
    * </pre>
    *
    * <code>map&lt;string, string&gt; labels = 8 [json_name = "labels"];</code>

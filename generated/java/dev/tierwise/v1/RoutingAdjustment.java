@@ -39,7 +39,7 @@ public enum RoutingAdjustment
   ROUTING_ADJUSTMENT_ESCALATION_OFF(2),
   /**
    * <pre>
-   * The request's max_tier removed stronger tiers.
+   * The request's max_tier, or the tiers that its key may use, left some out.
    * </pre>
    *
    * <code>ROUTING_ADJUSTMENT_CAPPED = 3;</code>
@@ -90,7 +90,7 @@ public enum RoutingAdjustment
   public static final int ROUTING_ADJUSTMENT_ESCALATION_OFF_VALUE = 2;
   /**
    * <pre>
-   * The request's max_tier removed stronger tiers.
+   * The request's max_tier, or the tiers that its key may use, left some out.
    * </pre>
    *
    * <code>ROUTING_ADJUSTMENT_CAPPED = 3;</code>

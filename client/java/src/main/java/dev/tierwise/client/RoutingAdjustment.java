@@ -8,7 +8,7 @@ public enum RoutingAdjustment {
     ESCALATION_ON,
     /** The request turned escalation off. */
     ESCALATION_OFF,
-    /** The cap on tiers removed stronger ones. */
+    /** The max tier of the request, or the tiers of its key, left some out. */
     CAPPED,
     /** The request set its own threshold. */
     THRESHOLD,
