@@ -66,6 +66,10 @@ coverage: setup ## Run every test and print what none of them reaches
 bench: setup ## Measure the core paths; writes build/bench/core.json
 	$(BIN)/python -m tests.bench.core $(ARGS)
 
+.PHONY: bench-overload
+bench-overload: setup ## Measure what three times too much load does; writes build/bench/overload.json
+	$(BIN)/python -m tests.bench.overload
+
 .PHONY: bench-routing
 bench-routing: setup ## Measure routing on recorded outcomes (TIERWISE_BENCH_DATA names their folder)
 	$(BIN)/python -m tests.bench.routing
