@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
+from pydantic import SecretStr
 
 from tests.messages import Plain, told
 from tierwise.v1 import accounting_pb2, message_pb2, router_pb2, router_pb2_grpc
@@ -19,6 +20,7 @@ from tierwise_server.config import Config
 from tierwise_server.config.examine import examine_raw
 from tierwise_server.ledger.entries import RowState
 from tierwise_server.ledger.memory import MemoryLedger
+from tierwise_server.ledger.settings import MEMORY_URL
 from tierwise_server.simulator import Script, Simulator
 from tierwise_server.telemetry import SpanCollector, Telemetry
 
@@ -166,13 +168,12 @@ async def serving(
     async with Simulator(script) as simulator:
         environ = variables(base_url or simulator.base_url)
         settings = (config or configured())(environ)
+        memory = MemoryLedger()
         if settings.ledger.directory is None and settings.ledger.url is None:
             # Nothing of a test stays, and nothing is in its way that another one left.
-            environ |= {"TIERWISE_LEDGER__URL": "memory:"}
-            settings = (config or configured())(environ)
-        memory = MemoryLedger()
-        if ledger is None and "TIERWISE_LEDGER__URL" in environ:
-            ledger = memory
+            place = settings.ledger.model_copy(update={"url": SecretStr(MEMORY_URL)})
+            settings = settings.model_copy(update={"ledger": place})
+            ledger = memory if ledger is None else ledger
         building = app.build(
             settings, environ, telemetry=telemetry, providers=providers, keys=keys, ledger=ledger
         )

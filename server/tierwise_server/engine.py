@@ -180,14 +180,15 @@ class _Run:
         return self.failed(error.reason)
 
     def close(self) -> None:
-        """Let the observer and the book know that the request is over, whatever ended it."""
+        """Let the observer and the book know that what began is over, whatever ended it."""
+        if not self.begun:
+            return
         is_late = self.deadline_s - self.engine.monotonic() <= DEADLINE_SLACK_S
         if self.reason is Reason.CANCELLED and is_late:
             self.reason = Reason.DEADLINE_EXCEEDED
         summary = self.summary or self._summarise()
         self.book.close(summary, self.reason)
-        if self.begun:
-            self.observer.observe(stream.Ended(summary, self.reason))
+        self.observer.observe(stream.Ended(summary, self.reason))
 
     async def _perform(self, effect: cascade.Effect) -> cascade.Event | None:
         match effect:

@@ -34,21 +34,34 @@ MOST_BYTES: Final = 16 * 1024 * 1024
 _LENGTH: Final = struct.Struct(">I")
 
 
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """An answer that was given before."""
+
+    answer: bytes
+
+    async def to(self, send: Write) -> None:
+        """Send it again, numbered anew: heartbeats are left out."""
+        for number, part in enumerate(unpacked(self.answer)):
+            message = router_pb2.GenerateResponse.FromString(part)
+            message.sequence = number
+            await send(message)
+
+
 @dataclass(slots=True)
-class Turn:
-    """One turn of a request: either its answer is there, or it runs now and `write` remembers what it is sent."""
+class _Recording:
+    """What is sent to the caller that holds a claim; remembered once it is whole, and not too large."""
 
     send: Write
-    store: AnswerStore | None = None
-    claim: Claim | None = None
-    answer: bytes | None = None
+    store: AnswerStore
+    claim: Claim
     parts: list[bytes] = field(default_factory=list)
     size: int = 0
     finished: bool = False
 
     async def write(self, message: router_pb2.GenerateResponse) -> None:
         """Send a message; the last one once the answer is remembered, so that it is never paid for again."""
-        if self.claim is not None and not message.HasField("heartbeat"):
+        if not message.HasField("heartbeat"):
             part = message.SerializeToString()
             self.size += len(part)
             if self.size <= MOST_BYTES:
@@ -57,15 +70,8 @@ class Turn:
                 await self._remember()
         await self.send(message)
 
-    async def replay(self, answer: bytes) -> None:
-        """Send what was remembered, numbered anew: heartbeats are left out."""
-        for number, part in enumerate(unpacked(answer)):
-            message = router_pb2.GenerateResponse.FromString(part)
-            message.sequence = number
-            await self.send(message)
-
     async def _remember(self) -> None:
-        if self.store is None or self.claim is None or self.size > MOST_BYTES:
+        if self.size > MOST_BYTES:
             return
         try:
             await self.store.finish(self.claim, packed(self.parts))
@@ -78,10 +84,11 @@ class Turn:
 @asynccontextmanager
 async def turn_of(
     store: AnswerStore | None, place: Place, request: Message, send: Write, *, fail_open: bool
-) -> AsyncIterator[Turn]:
-    """Take a request's turn. Without a store, or an id of the caller's own, it simply runs.
+) -> AsyncIterator[Write | Replay]:
+    """Take a request's turn: gives what to write its answer with, or the answer that was given before.
 
-    With `fail_open` it also runs while the store does not answer, and may then run twice.
+    Without a store, or an id of the caller's own, it simply runs. With `fail_open` it also runs while the store does
+    not answer, and may then run twice.
 
     Raises:
         InvalidRequest: REQUEST_ID_REUSED.
@@ -89,20 +96,17 @@ async def turn_of(
         LedgerUnavailable: the store does not answer.
     """
     if store is None or not place.request_id:
-        yield Turn(send)
+        yield send
         return
     found = await _claimed(store, place, request, fail_open=fail_open)
-    if found is None:
-        yield Turn(send)
+    if not isinstance(found, Claim):
+        yield send if found is None else Replay(found)
         return
-    if isinstance(found, bytes):
-        yield Turn(send, answer=found)
-        return
-    turn = Turn(send, store, found)
+    recording = _Recording(send, store, found)
     try:
-        yield turn
+        yield recording.write
     finally:
-        if not turn.finished:
+        if not recording.finished:
             store.release(found)
 
 

@@ -11,7 +11,7 @@ from tierwise.v1 import router_pb2
 from tierwise_server.core.account import RequestFailed
 from tierwise_server.idempotency.base import Place
 from tierwise_server.rpc.admission import Admission
-from tierwise_server.rpc.repeating import REPLAYED, turn_of
+from tierwise_server.rpc.repeating import REPLAYED, Replay, turn_of
 from tierwise_server.rpc.requests import generate_task, route_task
 from tierwise_server.rpc.responses import route_message
 from tierwise_server.rpc.writer import EventWriter
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tierwise_server.engine import Engine
     from tierwise_server.idempotency.base import AnswerStore
     from tierwise_server.rpc.guard import Guard, Rpc
-    from tierwise_server.rpc.repeating import Turn
+    from tierwise_server.rpc.repeating import Write
 
 SERVICE = router_pb2.DESCRIPTOR.services_by_name["RouterService"].full_name
 
@@ -73,10 +73,10 @@ class RouterService:
         place = Place(rpc.identity.tenant, rpc.identity.key_id, request.request_id)
         taking = turn_of(self.answers, place, request, rpc.context.write, fail_open=self.fail_open)
         async with taking as turn:
-            if turn.answer is not None:
+            if isinstance(turn, Replay):
                 rpc.facts.update(replayed=True)
                 rpc.context.set_trailing_metadata((("x-request-id", task.request_id), REPLAYED))
-                await turn.replay(turn.answer)
+                await turn.to(rpc.context.write)
                 return
             await self._run(task, turn, rpc)
 
@@ -84,8 +84,8 @@ class RouterService:
         """A task type as the log says it: what the table does not know may hold anything."""
         return task_type if task_type in self.engine.table.rows else OTHER
 
-    async def _run(self, task: Task, turn: Turn, rpc: Rpc) -> None:
-        writer = EventWriter(turn.write, heartbeat_s=self.heartbeat_s, stall_s=self.stall_s)
+    async def _run(self, task: Task, write: Write, rpc: Rpc) -> None:
+        writer = EventWriter(write, heartbeat_s=self.heartbeat_s, stall_s=self.stall_s)
         try:
             async with writer:
                 summary = await self.engine.generate(
