@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -76,40 +76,56 @@ async def ask(served: Served, secret: str, number: int) -> tuple[str, Outcome]:
     return request.request_id, outcome
 
 
+async def race(pairs: Sequence[tuple[Served, str]]) -> dict[str, Outcome]:
+    """Let RACERS calls race over the servers, each with its secret; by request id."""
+    async with asyncio.TaskGroup() as racing:
+        calls = [racing.create_task(ask(*pairs[n % len(pairs)], n)) for n in range(RACERS)]
+    return dict(call.result() for call in calls)
+
+
+async def check_race(
+    reader: LedgerReader, tenant: str, outcomes: Mapping[str, Outcome], most: int
+) -> None:
+    paid = {name: told for name, told in outcomes.items() if told.status == "OK"}
+    refused = {told.reason for name, told in outcomes.items() if name not in paid}
+    assert (len(paid), refused) == (PAID, {"BUDGET_EXCEEDED"})
+    for name, told in paid.items():
+        run = await the_only(reader, tenant, name)
+        assert told.summary is not None
+        assert run.cost_nano_usd == told.summary.cost.total_nano_usd == most
+        assert states(run) == [RowState.SETTLED]
+    (spent,) = await reader.spend(SpendQuery(tenant=tenant))
+    assert (spent.cost_nano_usd, spent.calls, spent.open_calls) == (PAID * most, PAID, 0)
+
+
 async def test_a_budget_that_two_servers_race_for_is_spent_to_the_last_cent_and_no_further(
     settings: LedgerSettings, tmp_path: Path
 ) -> None:
     """Every call costs all that it may, so the budget is for ten calls, and for one nano-dollar less than eleven."""
     input_tokens, most = the_most()
-    limit = PAID * most + most - 1
-    keys = [a_key(), a_key()]
     usage = {"input_tokens": input_tokens, "output_tokens": OUTPUT_TOKENS}
     rule = {"chunks": ["one"], "first_token_delay_s": 0.5, "usage": usage}
+    tenants = {f"tenant-{n}": [a_key(tenant=f"tenant-{n}") for _ in range(2)] for n in range(4)}
     async with open_keys(settings) as store:
-        for _, key in keys:
-            await store.add(key)
-        await store.allow("acme", Allowance(month_nano_usd=limit))
+        for tenant, keys in tenants.items():
+            await store.allow(tenant, Allowance(month_nano_usd=PAID * most + most - 1))
+            for _, key in keys:
+                await store.add(key)
+    raced = {}
     async with (
         server(settings, tmp_path / "a", rule, "required") as one,
         server(settings, tmp_path / "b", rule, "required") as other,
-        asyncio.TaskGroup() as racing,
     ):
-        pairs = list(zip((one, other), (secret for secret, _ in keys), strict=True))
-        calls = [racing.create_task(ask(*pairs[n % 2], n)) for n in range(RACERS)]
-    outcomes = dict(call.result() for call in calls)
-    paid = {name: told for name, told in outcomes.items() if told.status == "OK"}
-    refused = {told.reason for name, told in outcomes.items() if name not in paid}
-    assert (len(paid), refused) == (PAID, {"BUDGET_EXCEEDED"})
+        for tenant, ((mine, _), (yours, _)) in tenants.items():
+            raced[tenant] = await race([(one, mine), (other, yours)])
     async with open_reader(settings) as reader:
-        for name, told in paid.items():
-            run = await the_only(reader, "acme", name)
-            assert told.summary is not None
-            assert run.cost_nano_usd == told.summary.cost.total_nano_usd == most
-            assert [row.state for row in run.calls] == [RowState.SETTLED]
-        (spent,) = await reader.spend(SpendQuery(tenant="acme"))
-        assert spent.cost_nano_usd == PAID * most <= limit
-        assert (spent.calls, spent.open_calls) == (PAID, 0)
+        for tenant, outcomes in raced.items():
+            await check_race(reader, tenant, outcomes, most)
         assert await reader.audit() == ()
+
+
+def states(run: RequestAccount) -> list[RowState]:
+    return [row.state for row in run.calls]
 
 
 DRIP: Final[dict[str, Any]] = {"chunks": ["word "] * 300, "delta_interval_s": 0.05}
@@ -150,10 +166,6 @@ def end_the_lease(settings: LedgerSettings, request_id: str) -> None:
             (request_id,),
         )
         assert ended.rowcount == 1
-
-
-def states(run: RequestAccount) -> list[RowState]:
-    return [row.state for row in run.calls]
 
 
 @pytest.mark.fault
