@@ -78,6 +78,10 @@ bench-routing: setup ## Measure routing on recorded outcomes (TIERWISE_BENCH_DAT
 fault-wall: setup ## Play the whole fault wall; writes docs/fault-wall.md and build/fault-wall.json (ARGS='--gateway URL': another one)
 	$(BIN)/python -m tests.fault.wall $(ARGS)
 
+.PHONY: soak
+soak: setup ## Run a server for an hour under faults and leaving callers, and watch its memory (ARGS='--seconds N'); writes build/soak.json
+	$(BIN)/python -m tests.fault.soak $(ARGS)
+
 .PHONY: fuzz
 fuzz: setup ## Send 100,000 broken requests and 100,000 broken streams; keeps in build/fuzz what fails
 	$(BIN)/python -m tests.fault.wall --only F33 'mutated streams'
