@@ -4,8 +4,8 @@ Beside the server run (a) a bare grpc.aio echo of the same messages and (b) the 
 simulated stream. The measured process has one core; load and upstream have the other. Every round measures all of
 them once, so that a machine that drifts, drifts for all.
 
-Two more tell what the ratios are made of: a relay, which is (a) and (b) in one process with nothing between them, and
-the server again while it exports every span.
+Others tell what the ratios are made of: a relay, which is (a) and (b) in one process with nothing between them, and
+the server again while it exports every span, while it records every call in SQLite, and while it also asks for keys.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ import grpc
 import uvloop
 
 from tests.bench.canned import write_messages
-from tests.bench.load import GENERATE, ROUTE, Load, generate_load, route_load
+from tests.bench.load import GENERATE, ROUTE, Load, Metadata, generate_load, route_load
 from tests.bench.processes import MEASURED_CORE, OTHER_CORE, Running, pin, program
 from tests.bench.rows import Row, publish, row
+from tests.unit.access.records import a_key
 from tierwise.v1 import router_pb2_grpc
+from tierwise_server.access.opening import open_keys
+from tierwise_server.ledger.settings import LedgerSettings
 
 ROUNDS = 5
 CONCURRENCIES = (1, 16, 64)
@@ -34,6 +37,10 @@ ROUTES = 3000
 ROUTES_AT_ONCE = 32
 ALSO_AT = 16
 """The concurrency at which the relay and the traced server are measured."""
+RECORDED_AT = (1, 16)
+"""Those at which the ledger and keys are: alone, a call waits for its own flush; with others, they share one."""
+SECRET, KEY = a_key()
+UNRECORDED = "TIERWISE_LEDGER__ENABLED=false"
 
 
 @dataclass
@@ -91,6 +98,8 @@ class Programs:
 
     tierwise: Running
     traced: Running
+    recorded: Running
+    keyed: Running
     echo: Running
     relay: Running
     sdk: Running
@@ -105,12 +114,23 @@ async def start(stack: ExitStack) -> Programs:
 
     upstream = stack.enter_context(program("tests.bench.run_upstream", core=OTHER_CORE)).address
     collector = stack.enter_context(program("tests.bench.run_collector", core=OTHER_CORE)).address
-    tierwise = measured("run_tierwise", upstream)
+    tierwise = measured("run_tierwise", upstream, UNRECORDED)
+    async with open_keys(LedgerSettings(folder / "keyed")) as keys:
+        await keys.add(KEY)
+
+    def recording(name: str, mode: str) -> Running:
+        place = f"TIERWISE_LEDGER__DIRECTORY={folder / name}"
+        return measured("run_tierwise", upstream, place, f"TIERWISE_AUTH__MODE={mode}")
+
     canned = folder / "messages"
     await capture(tierwise.address, canned)
     return Programs(
         tierwise,
-        traced=measured("run_tierwise", upstream, collector),
+        traced=measured(
+            "run_tierwise", upstream, UNRECORDED, f"OTEL_EXPORTER_OTLP_ENDPOINT={collector}"
+        ),
+        recorded=recording("recorded", "auto"),
+        keyed=recording("keyed", "required"),
         echo=measured("run_echo", str(canned)),
         relay=measured("run_echo", str(canned), upstream),
         sdk=measured("run_sdk", upstream),
@@ -121,14 +141,38 @@ async def one_round(figures: Figures, programs: Programs) -> None:
     """Measure everything once."""
     servers = {"tierwise": programs.tierwise, "echo": programs.echo}
     also = {"traced": programs.traced, "relay": programs.relay}
-    for name, server in {**servers, "traced": programs.traced}.items():
-        load = partial(route_load, server.address, ROUTES, ROUTES_AT_ONCE)
+    kept = {"recorded": programs.recorded, "keyed": programs.keyed}
+    shown: Metadata = (("authorization", f"Bearer {SECRET}"),)
+    for name, server in {**servers, "traced": programs.traced, "keyed": programs.keyed}.items():
+        metadata = shown if name == "keyed" else ()
+        load = partial(route_load, server.address, ROUTES, ROUTES_AT_ONCE, metadata)
         await measure(figures, f"{name} route", server, load)
     for concurrency in CONCURRENCIES:
-        for name, server in {**servers, **(also if concurrency == ALSO_AT else {})}.items():
-            load = partial(generate_load, server.address, ANSWERS, concurrency)
+        here = {**servers, **(also if concurrency == ALSO_AT else {})}
+        here |= kept if concurrency in RECORDED_AT else {}
+        for name, server in here.items():
+            metadata = shown if name == "keyed" else ()
+            load = partial(generate_load, server.address, ANSWERS, concurrency, metadata)
             await measure(figures, f"{name} {concurrency}", server, load)
         measure_sdk(figures, programs.sdk, concurrency)
+
+
+def recorded_rows(figures: Figures) -> list[Row]:
+    """What the ledger and keys add to a call."""
+    rows = []
+    for n in RECORDED_AT:
+        without, recorded, keyed = (f"{name} {n}" for name in ("tierwise", "recorded", "keyed"))
+        for name, above, below in (
+            ("with the ledger on SQLite, beside without", recorded, without),
+            ("with a key as well, beside the ledger alone", keyed, recorded),
+        ):
+            cpu = figures.ratio(f"{above} cpu ms", f"{below} cpu ms")
+            per_second = figures.ratio(f"{above} per second", f"{below} per second")
+            rows.append(row(f"Generate, CPU per answer at {n}, {name}", cpu, "x"))
+            rows.append(row(f"Generate, answers per second at {n}, {name}", per_second, "x"))
+    cpu = figures.ratio("keyed route cpu ms", "tierwise route cpu ms")
+    rows.append(row("Route, CPU per call, with a key, beside without", cpu, "x"))
+    return rows
 
 
 def rows_of(figures: Figures) -> list[Row]:
@@ -168,6 +212,7 @@ def rows_of(figures: Figures) -> list[Row]:
             figures.ratio("traced route cpu ms", "tierwise route cpu ms"),
             "x",
         ),
+        *recorded_rows(figures),
     ]
     for n in CONCURRENCIES:
         added = zip(

@@ -38,23 +38,28 @@ ROUTE = router_pb2.RouteRequest(task_type="classify_intent", messages=messages()
 GENERATE = router_pb2.GenerateRequest(task_type="classify_intent", messages=messages())
 
 
-async def route_load(address: str, calls: int, concurrency: int) -> Load:
+Metadata = tuple[tuple[str, str], ...]
+
+
+async def route_load(address: str, calls: int, concurrency: int, metadata: Metadata = ()) -> Load:
     """Call Route."""
 
     async def one(stub: router_pb2_grpc.RouterServiceAsyncStub) -> None:
-        await stub.Route(ROUTE)
+        await stub.Route(ROUTE, metadata=metadata)
 
     return Load(calls, await _run(address, calls, concurrency, one))
 
 
-async def generate_load(address: str, calls: int, concurrency: int) -> Load:
+async def generate_load(
+    address: str, calls: int, concurrency: int, metadata: Metadata = ()
+) -> Load:
     """Call Generate and read every event."""
     firsts: list[float] = []
 
     async def one(stub: router_pb2_grpc.RouterServiceAsyncStub) -> None:
         started = time.perf_counter()
         seen = False
-        async for event in stub.Generate(GENERATE):
+        async for event in stub.Generate(GENERATE, metadata=metadata):
             if not seen and event.HasField("text_delta"):
                 seen = True
                 firsts.append(time.perf_counter() - started)

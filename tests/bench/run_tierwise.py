@@ -1,9 +1,13 @@
-"""The real server, as `tierwise serve` composes it, in front of the upstream named by the second argument."""
+"""The real server, as `tierwise serve` composes it, in front of the upstream named by the second argument.
+
+Further arguments are variables of its configuration, such as `TIERWISE_LEDGER__ENABLED=false`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 
 import uvloop
 
@@ -12,16 +16,13 @@ from tierwise_server import app, config
 from tierwise_server.telemetry import configure_logging
 
 
-async def main(upstream: str, otlp: str) -> None:
+async def main(upstream: str, more: Sequence[str]) -> None:
     variables = {
         "ANTHROPIC_API_KEY": "bench",
         "TIERWISE_SERVER__LISTEN": "127.0.0.1:0",
         "TIERWISE_UPSTREAM__ANTHROPIC__BASE_URL": upstream,
-        # What the ledger costs is measured by itself: tests/bench/ledger.py.
-        "TIERWISE_LEDGER__ENABLED": "false",
+        **dict(word.split("=", 1) for word in more),
     }
-    if otlp:
-        variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp
     settings = config.load(None, variables)
     configure_logging(settings.telemetry.log_level)
     async with app.build(settings, variables) as server:
@@ -34,4 +35,4 @@ async def main(upstream: str, otlp: str) -> None:
 
 if __name__ == "__main__":
     pin(int(sys.argv[1]))
-    uvloop.run(main(sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else ""))
+    uvloop.run(main(sys.argv[2], sys.argv[3:]))
