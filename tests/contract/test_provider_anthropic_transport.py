@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+import yarl
 from anthropic import AsyncAnthropic
 
 from tests.contract.raw_upstream import raw_upstream, response
@@ -90,6 +91,19 @@ async def test_what_is_no_stream_is_read_only_so_far(status: str, limit_bytes: i
         reply = await client.get(upstream.base_url)
     # What was waiting when the limit was reached is in it, so a little more than the limit.
     assert limit_bytes <= len(reply.content) < limit_bytes + 1024 * 1024
+
+
+async def test_little_waits_for_a_reader_that_is_behind() -> None:
+    long = response(b"x" * (4 * 1024 * 1024))
+    async with raw_upstream(long) as upstream:
+        transport = AiohttpTransport(Connections())
+        body = await transport.send("GET", yarl.URL(upstream.base_url), (), b"")
+        await asyncio.sleep(0.2)
+        waiting = await body.read()
+        await body.aclose()
+        await transport.aclose()
+    # With the buffer that the kernel gives by itself it is a piece of 128 KB, and then another.
+    assert len(waiting) < 100 * 1024
 
 
 async def test_a_closed_client_stays_closed() -> None:
