@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.fault.seeded import ROOT, SEEDED_BUGS, SERVER, SeededBug
+from tests.fault.seeded import SEEDED_BUGS
+from tests.fault.seeded_bug import ROOT, SERVER, SeededBug
 
 LONGEST_S: Final = 120
 """A bug may make its test hang; that counts as caught by the test's own timeout, which is shorter."""

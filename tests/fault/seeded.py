@@ -6,40 +6,10 @@ the server, and sees that the test that is named here passes without it and fail
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).parents[2]
-SERVER: Final = Path("server/tierwise_server")
-
-
-@dataclass(frozen=True, slots=True)
-class SeededBug:
-    """One bug: `right` stands once in `file`, a path below the server's package, and becomes `wrong`."""
-
-    name: str
-    file: str
-    right: str
-    wrong: str
-    caught_by: str
-
-    @property
-    def path(self) -> Path:
-        """Where the bug goes, seen from the root of the project."""
-        return SERVER / self.file
-
-    def put_into(self, source: str) -> str:
-        """Put the bug into a file's text.
-
-        Raises:
-            ValueError: the right text does not stand there exactly once.
-        """
-        count = source.count(self.right)
-        if count != 1:
-            raise ValueError(f"{self.name}: the right text stands {count} times in {self.file}")
-        return source.replace(self.right, self.wrong)
-
+from tests.fault.seeded_bug import SeededBug
+from tests.fault.seeded_callers import BUGS_ABOUT_CALLERS
 
 _STREAM = "tests/unit/providers/anthropic/test_stream.py::"
 _CASCADE = "tests/unit/core/test_cascade.py::"
@@ -50,9 +20,6 @@ _RETRYING = "tests/unit/providers/test_retrying.py::"
 _RULES = "tests/unit/ledger/test_rules.py::"
 _ENGINE = "tests/unit/test_engine.py::"
 _BOOKS = "tests/unit/ledger/test_books.py::"
-_SECRET = "tests/unit/access/test_secret.py::"
-_RING = "tests/unit/access/test_ring.py::"
-_KEYS = "tests/integration/test_keys.py::"
 _WRITER = "tests/unit/rpc/test_writer.py::"
 
 SEEDED_BUGS: Final = (
@@ -253,20 +220,6 @@ SEEDED_BUGS: Final = (
         "tests/unit/rpc/test_admission.py::test_a_place_beyond_the_last_is_refused_and_counted",
     ),
     SeededBug(
-        "exception_text_told_to_callers",
-        "rpc/guard.py",
-        'return RequestError(Reason.INTERNAL, "a fault of the server; its log says more")',
-        "return RequestError(Reason.INTERNAL, str(error))",
-        "tests/integration/test_guard.py::test_a_fault_outside_a_task_is_internal_without_its_text",
-    ),
-    SeededBug(
-        "credentials_in_the_log",
-        "telemetry/redaction.py",
-        "return _CREDENTIAL.sub(REDACTED, line)",
-        "return line",
-        "tests/unit/telemetry/test_logs.py::test_credentials_are_not_written_wherever_they_stand",
-    ),
-    SeededBug(
         "emergency_file_forgets",
         "ledger/bookkeeper.py",
         "        except LedgerUnavailable:\n            await asyncio.to_thread(self._spill, self._in_hand)",
@@ -323,75 +276,5 @@ SEEDED_BUGS: Final = (
         "tests/contract/ledger/test_sqlite_beside.py::"
         "test_a_program_that_comes_and_goes_takes_nothing_with_it",
     ),
-    SeededBug(
-        "key_compared_by_its_beginning",
-        "access/secret.py",
-        "hmac.compare_digest(self.digest, digest)",
-        "hmac.compare_digest(self.digest[:16], digest[:16])",
-        _SECRET + "test_a_key_proves_itself_by_the_whole_digest_and_by_no_part_of_it",
-    ),
-    SeededBug(
-        "checksum_not_looked_at",
-        "access/secret.py",
-        "if match is None or _checksum(text[:-_CHECKSUM_LENGTH]) != text[-_CHECKSUM_LENGTH:]:",
-        "if match is None:",
-        _SECRET + "test_every_single_typing_error_is_noticed",
-    ),
-    SeededBug(
-        "wrong_secret_let_in",
-        "access/gate.py",
-        'if key is None or not proven or key.state(self._wall_clock()) != "active":',
-        'if key is None or key.state(self._wall_clock()) != "active":',
-        _KEYS + "test_a_key_that_does_not_hold_is_refused_in_the_same_words",
-    ),
-    SeededBug(
-        "revoked_key_let_in",
-        "access/gate.py",
-        'key.state(self._wall_clock()) != "active":',
-        'key.state(self._wall_clock()) == "expired":',
-        _KEYS + "test_a_key_that_does_not_hold_is_refused_in_the_same_words",
-    ),
-    SeededBug(
-        "last_key_revoked_opens_the_server",
-        "access/ring.py",
-        "return bool(self._book.keys)",
-        "return any(key.revoked_at_s is None for key in self._book.keys.values())",
-        _RING + "test_revoking_the_last_key_opens_nothing",
-    ),
-    SeededBug(
-        "unknown_method_answered_to_anybody",
-        "rpc/guard.py",
-        "await self._entry.count(await self._entry.identify(context))",
-        "pass",
-        _KEYS + "test_without_credentials_nothing_is_said_but_that",
-    ),
-    SeededBug(
-        "cascade_climbs_beyond_the_key",
-        "core/table.py",
-        "tuple(tier for tier in tiers if tier.name in allowed)",
-        "tiers",
-        _KEYS + "test_a_cascade_never_climbs_to_a_tier_that_the_key_may_not_use",
-    ),
-    SeededBug(
-        "stream_not_given_back",
-        "access/memory_limits.py",
-        "self.held[subject] -= 1",
-        "pass",
-        _KEYS + "test_streams_at_once_are_counted_and_given_back",
-    ),
-    SeededBug(
-        "streams_counted_without_the_lock",
-        "access/sql_limits.py",
-        'self._worker.database.serialise(connection, [f"access:{subject}"])',
-        "pass",
-        "tests/contract/access/test_limits.py::"
-        "test_racing_servers_never_hold_more_streams_than_the_limit[postgres]",
-    ),
-    SeededBug(
-        "tenants_budget_forgotten",
-        "access/gate.py",
-        "budgets += _budgets(BudgetScope.TENANT, self.allowance)",
-        "pass",
-        "tests/unit/access/test_gate.py::test_key_and_tenant_pay_within_all_their_budgets",
-    ),
+    *BUGS_ABOUT_CALLERS,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.fault.run_seeded import judge
-from tests.fault.seeded import ROOT, SEEDED_BUGS, SeededBug
+from tests.fault.seeded import SEEDED_BUGS
+from tests.fault.seeded_bug import ROOT, SeededBug
 
 TRIED = ("end_of_stream_taken_for_the_end", "budget_forgets_what_is_committed")
 
