@@ -77,7 +77,7 @@ def _judgements(rule: dict[str, Any], task: SampleTask) -> list[dict[str, Any]]:
             first, second = ("r", letter) if swapped else (letter, "r")
             match = re.sub(r"B \\w\+\\\]\\n\w+", rf"\g<0> says {second}\\b", rule["matches"])
             match = re.sub(r"A \\w\+\\\]\\n\w+", rf"\g<0> says {first}\\b", match)
-            name = str(judge_key(task.id, tier, STRONGEST, swapped=swapped))
+            name = str(judge_key(measuring.JUDGE, task.id, tier, STRONGEST, swapped=swapped))
             rules.append({**rule, "matches": match, "name": name})
     return rules
 

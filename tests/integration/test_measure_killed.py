@@ -161,8 +161,8 @@ async def test_failures_from_the_journal_are_no_failures_of_the_provider(
             with Journal(folder.path) as journal:
                 for task in folder.tasks:
                     call = str(answer_key(task.id, STRONGEST, CallKind.DIRECT))
-                    entry = {"kind": kind, "call": call, "paid_nano_usd": 1, "usage": usage}
-                    journal.write(entry)
+                    cost = {"cost_nano_usd": 1, "paid_nano_usd": 1}
+                    journal.write({"kind": kind, "call": call, "usage": usage, **cost})
             for _ in range(2):
                 options = RunOptions(concurrency=CONCURRENCY, repeat_lost=False)
                 ended = await Session(folder, engine, options).run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from tierwise_server.measure.dataset import SampleTask
 from tierwise_server.measure.replay import NotRecorded, replay, replay_task
 from tierwise_server.measure.run import RunOptions
 from tierwise_server.measure.session import Session
-from tierwise_server.measure.state import answer_key
+from tierwise_server.measure.state import CallKey, answer_key
 from tierwise_server.simulator import Simulator
 
 TOO_LONG: Final = "prompt is too long: 200001 tokens > 200000 maximum"
@@ -45,6 +46,45 @@ async def recorded(tmp_path: Path) -> tuple[Measurement, RoutingTable]:
             folder = measuring.a_folder(tmp_path / "run", engine, measuring.sample(6))
             await Session(folder, engine, RunOptions(concurrency=4), None).run()
     return collect(folder), config.routing_table()
+
+
+async def test_what_was_billed_before_it_went_well_counts(tmp_path: Path) -> None:
+    """An answer that broke off is paid for, also where the next try succeeds."""
+    script = measuring.script()
+    broken = {"kind": "missing_stop"}
+    script["rules"].insert(
+        0,
+        {
+            "model": "claude-opus-4-8",
+            "contains": "Task 0:",
+            "times": 1,
+            "answer": "right says r",
+            "fault": broken,
+        },
+    )
+    async with Simulator(script) as simulator:
+        config = measuring.config_for(simulator)
+        async with measuring.engine_for(config) as engine:
+            folder = measuring.a_folder(tmp_path / "run", engine, measuring.sample(2))
+            for again in (False, True):
+                ended = await Session(folder, engine, RunOptions(again=again), None).run()
+                assert ended.standing.failed == (0 if again else 1)
+        calls = [entry for entry in simulator.journal.messages if entry.fault]
+    measurement, table = collect(folder), config.routing_table()
+    assert len(calls) == 1
+    [name] = {key for key, cost in measurement.state.failed_nano_usd.items() if cost}
+    key = CallKey.read(name)
+    answer = measurement.state.answered(key)
+    assert answer is not None
+    billed = answer["cost_nano_usd"] + measurement.state.failed_nano_usd[name]
+    assert billed > answer["cost_nano_usd"]
+    sample = next(s for s in measurement.samples if key.task in {task.id for task in s.tasks})
+    place = [task.id for task in sample.tasks].index(key.task)
+    assert sample.raw.cost_nano_usd[place, -1] == billed
+    straight = table.tiers[-1].name
+    assert straight == key.subject
+    only = replace(table, rows={}, default=replace(table.escalation, cascade=(straight,)))
+    assert replay_task(measurement, sample.tasks[place], only).cost_nano_usd == billed
 
 
 def task_of(measurement: Measurement, name: str) -> SampleTask:

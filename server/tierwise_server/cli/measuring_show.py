@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tierwise_server.measure import table as tables
 from tierwise_server.measure import toml_rows
 from tierwise_server.measure.certification import Tolerance
 from tierwise_server.measure.collect import Measurement, collect
+from tierwise_server.measure.grading import Grader, read_labels
 from tierwise_server.measure.replay import ReplaySummary, replay
 from tierwise_server.measure.run import check_tiers
 from tierwise_server.measure.runfolder import RunFolder
@@ -141,5 +143,30 @@ def read_review(folder: Path, exported: Path) -> None:
     """Read back what a reviewer exported."""
     from tierwise_server.measure.review import read_export
 
-    count = read_export(RunFolder.open(folder), exported.read_text(encoding="utf-8"))
-    typer.echo(f"{count} answers graded by a person; they win over the judge from now on")
+    run = RunFolder.open(folder)
+    count = read_export(run, exported.read_text(encoding="utf-8"))
+    typer.echo(f"{count} answers graded by a person")
+    labelled = {task for task, _ in read_labels(run.path)}
+    for kind, tasks in sorted_out(collect(run), labelled).items():
+        if tasks:
+            typer.echo(f"{len(tasks)} {kind}")
+
+
+_DECIDED = "tasks decided by people: every answer is graded"
+_IN_PART = "tasks graded in part: people are shown beside the judge, which decides until every answer is graded"
+_CHECKED = "tasks with checks, which decide: people are shown beside them"
+
+
+def sorted_out(measurement: Measurement, labelled: Collection[str]) -> dict[str, list[str]]:
+    """The labelled tasks by what their labels do."""
+    found: dict[str, list[str]] = {_DECIDED: [], _IN_PART: [], _CHECKED: []}
+    checked = {task.id for task in measurement.folder.tasks if task.checks}
+    by_people = {
+        task
+        for (task, _), grade in measurement.grades.final.items()
+        if grade.grader is Grader.HUMAN
+    }
+    for task in labelled:
+        kind = _CHECKED if task in checked else _DECIDED if task in by_people else _IN_PART
+        found[kind].append(task)
+    return found

@@ -12,7 +12,12 @@ import numpy as np
 
 from tierwise_server.measure import metrics
 from tierwise_server.measure.collect import Measurement, TypeSample
-from tierwise_server.measure.judge_quality import JudgeQuality, judge_quality
+from tierwise_server.measure.judge_quality import (
+    Agreement,
+    JudgeQuality,
+    checks_beside_people,
+    judge_quality,
+)
 from tierwise_server.measure.outcomes import Candidate, FloatArray, Outcomes, Played, play
 from tierwise_server.measure.policy import (
     Dominated,
@@ -111,6 +116,7 @@ class Analysis:
     overall: TypeNumbers | None
     signals: tuple[SignalQuality, ...]
     judge: JudgeQuality | None
+    checks: Agreement | None
     money: Money
 
 
@@ -123,6 +129,7 @@ def analyse(measurement: Measurement, rows: Sequence[ProposedRow]) -> Analysis:
         _overall(measurement, rows, types) if types else None,
         signal_quality(measurement),
         judge_quality(measurement),
+        checks_beside_people(measurement),
         _money(measurement),
     )
 

@@ -144,6 +144,9 @@ def _outcomes(
     def check(task: str, tier: str) -> Entry:
         return state.answered(answer_key(task, tier, CallKind.CHECK)) or {}
 
+    def cost(task: str, tier: str, kind: CallKind) -> int:
+        return state.cost_nano_usd(answer_key(task, tier, kind))
+
     def signal(task: str, tier: str) -> float:
         confidence = state.units[task, tier].get("confidence")
         return np.nan if confidence is None else confidence
@@ -152,9 +155,9 @@ def _outcomes(
         task_type=name,
         tiers=settings.tiers,
         quality=table(lambda task, tier: grades.final[task, tier].quality),
-        cost_nano_usd=table(lambda task, tier: answer(task, tier)["cost_nano_usd"]),
+        cost_nano_usd=table(lambda task, tier: cost(task, tier, CallKind.DIRECT)),
         confidence=table(signal),
-        check_cost_nano_usd=table(lambda task, tier: check(task, tier).get("cost_nano_usd", 0)),
+        check_cost_nano_usd=table(lambda task, tier: cost(task, tier, CallKind.CHECK)),
     )
     if settings.batched:
         return raw

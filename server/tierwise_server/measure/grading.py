@@ -1,14 +1,14 @@
 """How good each answer is, in [0, 1], and who says so: a deterministic check, else a human, else the judge.
 
-A check decides where there is one. A human's word wins over the judge's. An answer that nobody has judged has no
-quality, and its task is left out of every comparison.
+A check decides where there is one. People's words win over the judge's, task by task: where they graded every answer.
+An answer that nobody has judged has no quality, and its task is left out of every comparison.
 """
 
 from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -72,31 +72,38 @@ def grade_all(
     human: Scores,
     judge: Scores,
 ) -> Grades:
-    """Grade every answer that there is."""
+    """Grade every answer that there is; all answers to a task by the same grader, as they are compared."""
     final: dict[tuple[str, str], Grade] = {}
     for task in tasks:
-        for tier in tiers:
-            grade = _grade(task, tier, state, human, judge)
-            if grade is not None:
-                final[task.id, tier] = grade
+        for tier, grade in _grade(task, tiers, state, human, judge):
+            final[task.id, tier] = grade
     return Grades(final, human, judge)
 
 
 def _grade(
-    task: SampleTask, tier: str, state: RunState, human: Scores, judge: Scores
-) -> Grade | None:
-    answer = state.answered(answer_key(task.id, tier, CallKind.DIRECT))
-    if answer is None:
-        return None
-    place = (task.id, tier)
+    task: SampleTask, tiers: tuple[str, ...], state: RunState, human: Scores, judge: Scores
+) -> Iterator[tuple[str, Grade]]:
+    texts = said(state, task, tiers)
     if task.checks:
-        return Grade(float(passes_all(task.checks, answer["text"])), Grader.CHECK)
-    if place in human:
-        return Grade(human[place], Grader.HUMAN)
-    if not answer["text"].strip():
-        # Nothing was said: no judge is needed to know what that is worth.
-        return Grade(0.0, Grader.CHECK)
-    return Grade(judge[place], Grader.JUDGE) if place in judge else None
+        for tier, text in texts.items():
+            yield tier, Grade(float(passes_all(task.checks, text)), Grader.CHECK)
+        return
+    spoken = {tier for tier, text in texts.items() if text.strip()}
+    # A person's grade beside a judge's would compare the graders, not the answers.
+    is_labelled = all((task.id, tier) in human for tier in spoken)
+    scores, grader = (human, Grader.HUMAN) if is_labelled else (judge, Grader.JUDGE)
+    for tier in texts:
+        if tier not in spoken:
+            # Nothing was said: nobody is needed to know what that is worth.
+            yield tier, Grade(0.0, Grader.CHECK)
+        elif (task.id, tier) in scores:
+            yield tier, Grade(scores[task.id, tier], grader)
+
+
+def said(state: RunState, task: SampleTask, tiers: Iterable[str]) -> dict[str, str]:
+    """Tier to its answer to a task, of the tiers that answered."""
+    entries = {tier: state.answered(answer_key(task.id, tier, CallKind.DIRECT)) for tier in tiers}
+    return {tier: entry["text"] for tier, entry in entries.items() if entry is not None}
 
 
 _FORMAT: Final = "tierwise-labels/1"

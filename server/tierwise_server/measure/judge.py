@@ -8,7 +8,7 @@ and the effect of the order is seen. The judge never learns which model wrote wh
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,11 +16,11 @@ from tierwise_server.core.model import CallKind, Message, Model, Prompt, Role, T
 from tierwise_server.core.prices import PriceBook
 from tierwise_server.errors import UpstreamError
 from tierwise_server.measure.dataset import SampleTask
-from tierwise_server.measure.grading import Grader, Scores, grade_all
-from tierwise_server.measure.judging import judge_key
+from tierwise_server.measure.grading import said
+from tierwise_server.measure.judging import due, judge_key
 from tierwise_server.measure.probing import HOPELESS
 from tierwise_server.measure.recording import Recorder, RecordingProvider, worst_nano_usd
-from tierwise_server.measure.state import CallKey, RunState, answer_key
+from tierwise_server.measure.state import CallKey
 from tierwise_server.providers.base import ModelCall, Provider
 
 MAX_OUTPUT_TOKENS: Final = 1024
@@ -154,39 +154,20 @@ class JudgeJob:
 
 
 def judge_jobs(
-    judge: Judge,
-    tasks: tuple[SampleTask, ...],
-    tiers: tuple[str, ...],
-    human: Scores | None = None,
+    judge: Judge, tasks: tuple[SampleTask, ...], tiers: tuple[str, ...]
 ) -> tuple[JudgeJob, ...]:
-    """The judgements that a run needs: of tasks with an answer at every tier that no check decides.
+    """The judgements that a run needs.
 
     With human labels the judge still judges, so that its agreement with them is known.
     """
-    state = judge.recorder.state
-    decided = grade_all(tasks, tiers, state, human=human or {}, judge={}).final
-    *below, strongest = tiers
+    state, strongest = judge.recorder.state, tiers[-1]
     jobs = []
     for task in tasks:
-        if task.checks:
-            continue
-        answers = dict(_answers(task, tiers, state))
-        for tier in below:
-            blank = decided.get((task.id, tier))
-            if tier not in answers or strongest not in answers:
-                continue
-            if blank is not None and blank.grader is Grader.CHECK:
-                continue
-            pair = (answers[tier], answers[strongest])
-            for swapped in (False, True):
-                key = judge_key(task.id, tier, strongest, swapped=swapped)
-                shown = pair[::-1] if swapped else pair
-                jobs.append(JudgeJob(judge, key, judge.call(task, *shown)))
+        answers = said(state, task, tiers)
+        for tier, swapped in due(state, task, tiers):
+            key = judge_key(judge.model.id, task.id, tier, strongest, swapped=swapped)
+            shown = (answers[tier], answers[strongest])
+            jobs.append(
+                JudgeJob(judge, key, judge.call(task, *(shown[::-1] if swapped else shown)))
+            )
     return tuple(jobs)
-
-
-def _answers(task: SampleTask, tiers: Sequence[str], state: RunState) -> Iterator[tuple[str, str]]:
-    for tier in tiers:
-        entry = state.answered(answer_key(task.id, tier, CallKind.DIRECT))
-        if entry is not None:
-            yield tier, entry["text"]

@@ -1,7 +1,13 @@
-"""How far the judge can be believed: whether the order of showing moves it, and whether people agree with it."""
+"""How far the judge can be believed: whether the order of showing moves it, and whether people agree with it.
+
+Judgements of one task are alike, so that tasks are what is counted: every figure is a mean over tasks of a mean within
+the task, n is their number, and the interval is one of so many independent values. A share's is Wilson's, as no value
+in [0, 1] varies more than a yes or no of the same mean.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +15,19 @@ import numpy.typing as npt
 
 from tierwise_server.core.model import FinishReason
 from tierwise_server.measure.collect import Measurement
-from tierwise_server.measure.grading import HIGHEST, LOWEST
-from tierwise_server.measure.judging import JUDGE, PROMPT_VERSION, Pair, pairs, read_verdict
-from tierwise_server.measure.outcomes import IntArray
+from tierwise_server.measure.grading import HIGHEST, LOWEST, Scores
+from tierwise_server.measure.judging import (
+    PROMPT_VERSION,
+    Pair,
+    chosen_judge,
+    judgements,
+    pairs,
+    read_verdict,
+)
+from tierwise_server.measure.outcomes import FloatArray
 from tierwise_server.measure.signals import GOOD
-from tierwise_server.measure.statistics import Interval, bootstrap, mean_interval, wilson
+from tierwise_server.measure.state import CallKey, Entry
+from tierwise_server.measure.statistics import Interval, mean_interval, wilson
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -23,11 +37,12 @@ ONE_POINT = 1.0 / (HIGHEST - LOWEST)
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The judge beside people, on the answers that both graded.
+    """A grader beside people, on the answers that both graded.
 
     Attributes:
+        n: tasks with such answers.
         within_a_point: the share of answers on which they differ by one point of ten at most.
-        bias: the judge's mean quality less people's: above 0 it is kinder.
+        bias: the grader's mean quality less people's: above 0 it is kinder.
         kappa: Cohen's kappa (1960) on good or not (quality 0.5 or more); None when chance alone explains everything.
     """
 
@@ -42,8 +57,9 @@ class JudgeQuality:
     """The judge over the whole run.
 
     Attributes:
-        models: who judged.
-        judges_itself: whether one of them fills a measured tier.
+        model: who judged.
+        set_aside: who judged as well, and is not counted.
+        judges_itself: whether it fills a measured tier.
         unreadable: the share of judgements that could not be read.
         steady: the share of pairs whose result did not change with the order of showing.
         first_wins: how often the answer shown first won, of judgements that were no tie; 0.5 is no bias.
@@ -51,7 +67,8 @@ class JudgeQuality:
         people: agreement with human labels; None without any.
     """
 
-    models: tuple[str, ...]
+    model: str
+    set_aside: tuple[str, ...]
     prompt_version: str
     judges_itself: bool
     unreadable: Interval
@@ -63,80 +80,118 @@ class JudgeQuality:
 
 def judge_quality(measurement: Measurement) -> JudgeQuality | None:
     """Look at the judge; None when none was asked."""
-    entries = [
-        entry
-        for key, entry in measurement.state.outcomes.items()
-        if key.startswith(JUDGE) and entry["kind"] == "answered"
-    ]
-    if not entries:
+    settings, state = measurement.settings, measurement.state
+    model = chosen_judge(measurement.folder.tasks, settings.tiers, state)
+    if model is None:
         return None
-    models = tuple(sorted({entry["model"] for entry in entries}))
-    unread = sum(
-        not FinishReason[entry["finish_reason"]].whole or read_verdict(entry["text"]) is None
-        for entry in entries
-    )
-    settings = measurement.settings
-    judged = list(pairs(measurement.folder.tasks, settings.tiers, measurement.state))
-    both = [pair.steady for pair in judged if pair.steady is not None]
+    asked = list(judgements(state))
+    unreadable = _share([(_task(entry), _unread(entry)) for one, entry in asked if one == model])
+    assert unreadable is not None  # noqa: S101 - it was asked at least once
+    judged = list(pairs(measurement.folder.tasks, settings.tiers, state))
+    grades = measurement.grades
     return JudgeQuality(
-        models=models,
+        model=model,
+        set_aside=tuple(sorted({one for one, _ in asked if one != model})),
         prompt_version=PROMPT_VERSION,
-        judges_itself=bool(set(models) & set(settings.models.values())),
-        unreadable=wilson(unread, len(entries)),
-        steady=wilson(sum(both), len(both)) if both else None,
-        first_wins=_first_wins(judged),
-        repeat_gap=_repeat_gap(judged),
-        people=_agreement(measurement),
+        judges_itself=model in settings.models.values(),
+        unreadable=unreadable,
+        steady=_share([(p.task, float(p.steady)) for p in judged if p.steady is not None]),
+        first_wins=_share(_first_wins(judged)),
+        repeat_gap=_mean(_repeat_gaps(judged)),
+        people=agreement(grades.judge, grades.human),
     )
 
 
-def _first_wins(judged: list[Pair]) -> Interval | None:
+def checks_beside_people(measurement: Measurement) -> Agreement | None:
+    """The checks beside human labels, where both graded; None without such answers. The checks decide all the same."""
+    grades = measurement.grades
+    checked = {task.id for task in measurement.folder.tasks if task.checks}
+    passed = {place: one.quality for place, one in grades.final.items() if place[0] in checked}
+    return agreement(passed, grades.human)
+
+
+def _task(entry: Entry) -> str:
+    return CallKey.read(entry["call"]).task
+
+
+def _unread(entry: Entry) -> float:
+    is_whole = FinishReason[entry["finish_reason"]].whole
+    return float(not is_whole or read_verdict(entry["text"]) is None)
+
+
+Told = Sequence[tuple[str, float]]
+"""(task, value)."""
+
+
+def _by_task(told: Told) -> FloatArray:
+    """One value a task: the mean of its values."""
+    values: dict[str, list[float]] = {}
+    for task, value in told:
+        values.setdefault(task, []).append(value)
+    return np.array([sum(given) / len(given) for given in values.values()])
+
+
+def _share(told: Told) -> Interval | None:
+    means = _by_task(told)
+    return wilson(float(means.sum()), len(means)) if len(means) else None
+
+
+def _mean(told: Told) -> Interval | None:
+    means = _by_task(told)
+    return mean_interval(means) if len(means) else None
+
+
+def _first_wins(judged: Sequence[Pair]) -> Told:
     """Wins of the answer shown first: the lesser tier's in one order, the strongest tier's in the other."""
-    straight = [pair.shown_first[2] for pair in judged if pair.shown_first is not None]
-    swapped = [1.0 - pair.shown_second[2] for pair in judged if pair.shown_second is not None]
-    decided = [result for result in (*straight, *swapped) if result != 0.5]
-    return wilson(sum(decided), len(decided)) if decided else None
+    straight = [(p.task, p.shown_first[2]) for p in judged if p.shown_first is not None]
+    swapped = [(p.task, 1.0 - p.shown_second[2]) for p in judged if p.shown_second is not None]
+    return [(task, result) for task, result in (*straight, *swapped) if result != 0.5]
 
 
-def _repeat_gap(judged: list[Pair]) -> Interval | None:
-    gaps = [
-        float(abs(one - other))
+def _repeat_gaps(judged: Sequence[Pair]) -> Told:
+    return [
+        (pair.task, float(abs(one - other)))
         for pair in judged
         if pair.shown_first is not None and pair.shown_second is not None
         for one, other in zip(pair.shown_first[:2], pair.shown_second[:2], strict=True)
     ]
-    return mean_interval(np.array(gaps)) if gaps else None
 
 
-def _agreement(measurement: Measurement) -> Agreement | None:
-    human, judge = measurement.grades.human, measurement.grades.judge
-    both = sorted(set(human) & set(judge))
+def agreement(grader: Scores, people: Scores) -> Agreement | None:
+    """Hold a grader's qualities, by (task, tier), against people's; None where they graded nothing in common."""
+    both = sorted(set(people) & set(grader))
     if not both:
         return None
-    people = np.array([human[place] for place in both])
-    machine = np.array([judge[place] for place in both])
-    close = int(np.sum(np.abs(people - machine) <= ONE_POINT + 1e-9))
-    return Agreement(
-        len(both),
-        wilson(close, len(both)),
-        mean_interval(machine - people),
-        _kappa_interval(people >= GOOD, machine >= GOOD),
-    )
+    apart = [(place[0], grader[place] - people[place]) for place in both]
+    close = [(task, float(abs(gap) <= ONE_POINT + 1e-9)) for task, gap in apart]
+    within, bias = _share(close), _mean(apart)
+    assert within is not None  # noqa: S101 - `both` is not empty
+    assert bias is not None  # noqa: S101 - likewise
+    good = np.array([people[place] >= GOOD for place in both])
+    said = np.array([grader[place] >= GOOD for place in both])
+    same = [(place[0], float(a == b)) for place, a, b in zip(both, good, said, strict=True)]
+    return Agreement(within.n, within, bias, _kappa_interval(good, said, same))
 
 
 def kappa(one: BoolArray, other: BoolArray) -> float:
     """Cohen's kappa (1960): agreement beyond chance; 1 where both say the same of everything."""
-    agreed = float(np.mean(one == other))
-    chance = float(one.mean() * other.mean() + (1 - one.mean()) * (1 - other.mean()))
-    return 1.0 if chance >= 1.0 else (agreed - chance) / (1.0 - chance)
+    chance = _by_chance(one, other)
+    return 1.0 if chance >= 1.0 else _beyond(float(np.mean(one == other)), chance)
 
 
-def _kappa_interval(good: BoolArray, said: BoolArray) -> Interval | None:
-    if (good.all() and said.all()) or not (good.any() or said.any()):
+def _by_chance(one: BoolArray, other: BoolArray) -> float:
+    return float(one.mean() * other.mean() + (1 - one.mean()) * (1 - other.mean()))
+
+
+def _beyond(agreed: float, chance: float) -> float:
+    return (agreed - chance) / (1.0 - chance)
+
+
+def _kappa_interval(good: BoolArray, said: BoolArray, same: Told) -> Interval | None:
+    """Kappa at the ends of the agreement's interval, chance being as it was seen."""
+    chance = _by_chance(good, said)
+    agreed = _share(same)
+    if chance >= 1.0 or agreed is None:
         return None
-
-    def statistic(rows: IntArray) -> float:
-        return kappa(good[rows], said[rows])
-
-    whole = np.zeros(len(good), dtype=np.int64)
-    return bootstrap(statistic, len(good), strata=whole)
+    low, high = (_beyond(end, chance) for end in (agreed.low, agreed.high))
+    return Interval(kappa(good, said), low, high, agreed.n, agreed.confidence)

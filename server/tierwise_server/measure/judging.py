@@ -1,6 +1,7 @@
 """What the judge's recorded answers say: a quality per answer, who won each pair, and how steady the judge is.
 
-A judgement compares a tier's answer with the strongest tier's, blinded, in both orders (judge.py asks; this reads).
+A judgement compares a tier's answer with the strongest tier's, blinded, in both orders (judge.py asks; this reads). One
+model judges a run: where several were asked, the one that judged most pairs, and of equals the one asked last.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from typing import Final, Literal
 
 from tierwise_server.core.model import FinishReason
 from tierwise_server.measure.dataset import SampleTask
-from tierwise_server.measure.grading import HIGHEST, LOWEST, from_score
-from tierwise_server.measure.state import CallKey, RunState
+from tierwise_server.measure.grading import HIGHEST, LOWEST, from_score, said
+from tierwise_server.measure.state import CallKey, Entry, RunState
 
 JUDGE: Final = "judge"
 PROMPT_VERSION: Final = "pair-rubric-1"
 """Changes with the judge's prompt or the way its answer is read: judgements of two versions are not mixed."""
+
+_PURPOSE: Final = f"{JUDGE}:{PROMPT_VERSION}:"
 
 Winner = Literal["first", "second", "tie"]
 
@@ -46,25 +49,54 @@ class Pair:
     shown_second: tuple[int, int, float] | None
 
     @property
+    def sides(self) -> tuple[tuple[int, int, float], ...]:
+        """Both judgements; none where one is missing, as the order of showing would not cancel out."""
+        if self.shown_first is None or self.shown_second is None:
+            return ()
+        return (self.shown_first, self.shown_second)
+
+    @property
     def result(self) -> float | None:
         """1 when the lesser tier's answer won in both orders, 0 when it lost in both, else a tie, 0.5."""
-        if self.shown_first is None or self.shown_second is None:
+        results = {side[2] for side in self.sides}
+        if not results:
             return None
-        one, other = self.shown_first[2], self.shown_second[2]
-        return one if one == other else 0.5
+        return results.pop() if len(results) == 1 else 0.5
 
     @property
     def steady(self) -> bool | None:
         """Whether the order of showing did not change the result."""
-        if self.shown_first is None or self.shown_second is None:
-            return None
-        return self.shown_first[2] == self.shown_second[2]
+        return len({side[2] for side in self.sides}) == 1 if self.sides else None
 
 
-def judge_key(task: str, tier: str, strongest: str, *, swapped: bool) -> CallKey:
+def judge_key(model: str, task: str, tier: str, strongest: str, *, swapped: bool) -> CallKey:
     """The key of one judgement; `swapped` shows the strongest tier's answer first."""
     order = f"{strongest}>{tier}" if swapped else f"{tier}>{strongest}"
-    return CallKey(f"{JUDGE}:{PROMPT_VERSION}", task, order)
+    return CallKey(f"{_PURPOSE}{model}", task, order)
+
+
+def judge_of(call: str) -> str | None:
+    """Which model a call asks for a judgement; None for other calls, and for another version of the prompt."""
+    purpose = CallKey.read(call).purpose
+    return purpose.removeprefix(_PURPOSE) if purpose.startswith(_PURPOSE) else None
+
+
+def due(state: RunState, task: SampleTask, tiers: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """The judgements that a task wants, as (tier, swapped).
+
+    None where a check decides, or where there is nothing to compare. Who said the same as the strongest tier is worth
+    the same, so it is asked about only, and once, where nothing else says what that is worth.
+    """
+    *below, strongest = tiers
+    answers = said(state, task, tiers)
+    if task.checks or strongest not in answers:
+        return
+    open_ = [tier for tier in below if answers.get(tier, "").strip()]
+    unlike = [tier for tier in open_ if answers[tier] != answers[strongest]]
+    for tier in unlike:
+        yield from ((tier, False), (tier, True))
+    if open_ and not unlike:
+        yield open_[0], False
 
 
 def read_verdict(text: str) -> Verdict | None:
@@ -83,38 +115,103 @@ def read_verdict(text: str) -> Verdict | None:
     return Verdict(first, second, winner)  # type: ignore[arg-type]  # the lines above have seen to it
 
 
+def judgements(state: RunState) -> Iterator[tuple[str, Entry]]:
+    """Every recorded judgement that can be told from others, with the model that was asked, in order."""
+    for call, entry in state.outcomes.items():
+        model = judge_of(call)
+        if model is not None and entry["kind"] == "answered":
+            yield model, entry
+
+
+def chosen_judge(tasks: Sequence[SampleTask], tiers: Sequence[str], state: RunState) -> str | None:
+    """The model whose word counts in this run; None where nobody was asked."""
+    asked = list(dict.fromkeys(model for model, _ in judgements(state)))
+    whole = {
+        model: sum(bool(pair.sides) for pair in _pairs(model, tasks, tiers, state))
+        for model in asked
+    }
+    return max(reversed(asked), key=lambda model: whole[model], default=None)
+
+
 def pairs(tasks: Sequence[SampleTask], tiers: Sequence[str], state: RunState) -> Iterator[Pair]:
-    """Every pair that was judged at least once."""
-    *below, strongest = tiers
+    """Every pair of unlike answers that the run's judge saw at least once."""
+    model = chosen_judge(tasks, tiers, state)
+    return iter(()) if model is None else _pairs(model, tasks, tiers, state)
+
+
+def _pairs(
+    model: str, tasks: Sequence[SampleTask], tiers: Sequence[str], state: RunState
+) -> Iterator[Pair]:
     for task in tasks:
-        for tier in below:
-            straight = _verdict(state, judge_key(task.id, tier, strongest, swapped=False))
-            swapped = _verdict(state, judge_key(task.id, tier, strongest, swapped=True))
-            if straight is None and swapped is None:
-                continue
-            yield Pair(
-                task.id,
-                tier,
-                straight
-                if straight is None
-                else (straight.first, straight.second, _result(straight, "first")),
-                swapped
-                if swapped is None
-                else (swapped.second, swapped.first, _result(swapped, "second")),
-            )
+        for tier, swapped in due(state, task, tiers):
+            if swapped:
+                pair = _pair(model, task, tier, tiers[-1], state)
+                if pair.shown_first is not None or pair.shown_second is not None:
+                    yield pair
+
+
+def _pair(model: str, task: SampleTask, tier: str, strongest: str, state: RunState) -> Pair:
+    straight = _verdict(state, judge_key(model, task.id, tier, strongest, swapped=False))
+    swapped = _verdict(state, judge_key(model, task.id, tier, strongest, swapped=True))
+    return Pair(
+        task.id,
+        tier,
+        None
+        if straight is None
+        else (straight.first, straight.second, _result(straight.winner, "first")),
+        None
+        if swapped is None
+        else (swapped.second, swapped.first, _result(swapped.winner, "second")),
+    )
 
 
 def judge_scores(
     tasks: Sequence[SampleTask], tiers: Sequence[str], state: RunState
 ) -> dict[tuple[str, str], float]:
-    """The quality of every judged answer: the mean of its 1-10 scores over orders and pairs."""
-    scores: dict[tuple[str, str], list[int]] = {}
-    for pair in pairs(tasks, tiers, state):
-        for side in (pair.shown_first, pair.shown_second):
-            if side is not None:
-                scores.setdefault((pair.task, pair.tier), []).append(side[0])
-                scores.setdefault((pair.task, tiers[-1]), []).append(side[1])
-    return {place: from_score(sum(given) / len(given)) for place, given in scores.items()}
+    """The quality of every judged answer.
+
+    The strongest tier's is the mean of its scores. Another's lies as far from that as the two were apart where they
+    were shown side by side, in both orders: a mean over other pairs would tell of a loss that nobody saw.
+    """
+    model = chosen_judge(tasks, tiers, state)
+    if model is None:
+        return {}
+    return {
+        (task.id, tier): quality
+        for task in tasks
+        for tier, quality in _judged(model, task, tiers, state).items()
+    }
+
+
+def _judged(
+    model: str, task: SampleTask, tiers: Sequence[str], state: RunState
+) -> dict[str, float]:
+    strongest, answers = tiers[-1], said(state, task, tiers)
+    wanted = list(due(state, task, tiers))
+    sides: dict[str, tuple[tuple[int, int, float], ...]] = {}
+    for tier in dict.fromkeys(tier for tier, _ in wanted):
+        pair = _pair(model, task, tier, strongest, state)
+        # Equal answers are shown once: there is no order to cancel out.
+        alone = () if pair.shown_first is None else (pair.shown_first,)
+        sides[tier] = pair.sides if (tier, True) in wanted else alone
+    own = [side[1] for shown in sides.values() for side in shown]
+    if not own:
+        return {}
+    apart = {tier: _apart(shown) for tier, shown in sides.items() if shown}
+    apart |= {t: 0.0 for t, text in answers.items() if text == answers[strongest]}
+    mean = from_score(sum(own) / len(own)) if answers[strongest].strip() else 0.0
+    level = _level(mean, list(apart.values()))
+    return {tier: min(1.0, max(0.0, level + more)) for tier, more in apart.items()}
+
+
+def _apart(shown: Sequence[tuple[int, int, float]]) -> float:
+    """How much better the lesser tier's answer is than the strongest's, in [-1, 1]."""
+    return sum(side[0] - side[1] for side in shown) / len(shown) / (HIGHEST - LOWEST)
+
+
+def _level(mean: float, apart: Sequence[float]) -> float:
+    """The strongest tier's quality: its mean, moved where the others would leave [0, 1]; no loss is ever cut short."""
+    return max(min(mean, 1.0 - max(apart)), -min(apart))
 
 
 def _verdict(state: RunState, key: CallKey) -> Verdict | None:
@@ -124,7 +221,7 @@ def _verdict(state: RunState, key: CallKey) -> Verdict | None:
     return read_verdict(entry["text"])
 
 
-def _result(verdict: Verdict, lesser: Winner) -> float:
-    if verdict.winner == "tie":
+def _result(winner: Winner, lesser: Winner) -> float:
+    if winner == "tie":
         return 0.5
-    return 1.0 if verdict.winner == lesser else 0.0
+    return 1.0 if winner == lesser else 0.0

@@ -126,9 +126,10 @@ class _Play:
         unit = self.state.units.get((self.task, call.tier.name))
         if unit is None:
             raise NotRecorded(f"task {self.task!r} was not measured at tier {call.tier.name!r}")
-        entry = self.state.answered(answer_key(self.task, call.tier.name, call.kind))
+        key = answer_key(self.task, call.tier.name, call.kind)
+        entry = self.state.answered(key)
+        self.cost_nano_usd += self.state.cost_nano_usd(key)
         if entry is not None:
-            self.cost_nano_usd += entry["cost_nano_usd"]
             self.latency_s += entry["duration_s"]
         if call.kind is CallKind.CHECK:
             if unit["outcome"] != "answered":

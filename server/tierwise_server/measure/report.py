@@ -19,7 +19,7 @@ from markupsafe import Markup
 from tierwise_server import __version__
 from tierwise_server.measure import plots
 from tierwise_server.measure.analysis import ALL, Analysis, TypeNumbers
-from tierwise_server.measure.judge_quality import JudgeQuality
+from tierwise_server.measure.judge_quality import Agreement, JudgeQuality
 from tierwise_server.measure.policy import Measured
 from tierwise_server.measure.signals import SignalQuality
 from tierwise_server.measure.statistics import Interval
@@ -127,6 +127,7 @@ def as_json(analysis: Analysis) -> str:
         "task_types": [_plain(numbers) for numbers in analysis.types],
         "signals": [_plain(signal) for signal in analysis.signals],
         "judge": None if analysis.judge is None else _plain(analysis.judge),
+        "checks_beside_people": None if analysis.checks is None else _plain(analysis.checks),
     }
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -140,6 +141,7 @@ def as_csv(analysis: Analysis) -> str:
     blocks = [(numbers.name, _lines(numbers)) for numbers in (*overall, *analysis.types)]
     blocks += [(ALL, _signal_lines(signal)) for signal in analysis.signals]
     blocks += [] if analysis.judge is None else [(ALL, _judge_lines(analysis.judge))]
+    blocks += [] if analysis.checks is None else [(ALL, _people_lines("checks", analysis.checks))]
     for name, lines in blocks:
         for subject, measure, interval, unit in lines:
             bounds = (interval.value, interval.low, interval.high)
@@ -180,13 +182,18 @@ def _judge_lines(judge: JudgeQuality) -> Iterator[tuple[str, str, Interval, str]
         "first_wins": judge.first_wins,
         "repeat_gap": judge.repeat_gap,
     }
-    if judge.people is not None:
-        measures |= {
-            "within_a_point": judge.people.within_a_point,
-            "bias": judge.people.bias,
-            "kappa": judge.people.kappa,
-        }
     yield from _known("judge", measures)
+    if judge.people is not None:
+        yield from _people_lines("judge", judge.people)
+
+
+def _people_lines(grader: str, agreement: Agreement) -> Iterator[tuple[str, str, Interval, str]]:
+    measures = {
+        "within_a_point": agreement.within_a_point,
+        "bias": agreement.bias,
+        "kappa": agreement.kappa,
+    }
+    yield from _known(grader, measures)
 
 
 def _known(

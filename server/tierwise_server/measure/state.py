@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from tierwise_server.core.model import CallKind
 
@@ -24,6 +24,12 @@ class CallKey:
         """One string, whatever characters the parts hold."""
         return "/".join(quote(part, safe="") for part in (self.purpose, self.task, self.subject))
 
+    @classmethod
+    def read(cls, text: str) -> CallKey:
+        """Read what `str` made of a key."""
+        purpose, task, subject = (unquote(part) for part in text.split("/"))
+        return cls(purpose, task, subject)
+
 
 def answer_key(task: str, tier: str, kind: CallKind) -> CallKey:
     """The key of a tier's answer to a task, or of the check of that answer."""
@@ -38,6 +44,7 @@ class RunState:
         outcomes: call to how it ended last: answered, failed or lost.
         intents: call to the most it may cost, of calls that are under way.
         units: (task, tier) to the last word about it.
+        failed_nano_usd: call to what its failures cost.
         paid_nano_usd: everything paid, failures and lost calls (at their worst case) included.
         lost: how often a call was under way when a run was stopped.
         batches: batch name to its last entry.
@@ -46,6 +53,7 @@ class RunState:
     outcomes: dict[str, Entry] = field(default_factory=dict)
     intents: dict[str, int] = field(default_factory=dict)
     units: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    failed_nano_usd: dict[str, int] = field(default_factory=dict)
     paid_nano_usd: int = 0
     lost: int = 0
     batches: dict[str, Entry] = field(default_factory=dict)
@@ -68,6 +76,9 @@ class RunState:
                 self.outcomes[entry["call"]] = entry
                 self.paid_nano_usd += entry["paid_nano_usd"]
                 self.lost += entry["kind"] == "lost"
+                if entry["kind"] == "failed":
+                    spent = self.failed_nano_usd.get(entry["call"], 0)
+                    self.failed_nano_usd[entry["call"]] = spent + entry["cost_nano_usd"]
             case "unit":
                 self.units[entry["task"], entry["tier"]] = entry
             case "batch":
@@ -86,6 +97,12 @@ class RunState:
         """The answer to a call, if there is one."""
         entry = self.outcomes.get(str(key))
         return entry if entry is not None and entry["kind"] == "answered" else None
+
+    def cost_nano_usd(self, key: CallKey) -> int:
+        """What serving the call would cost: the answer, if there is one, and what was billed before it went well."""
+        answer = self.answered(key)
+        cost: int = 0 if answer is None else answer["cost_nano_usd"]
+        return cost + self.failed_nano_usd.get(str(key), 0)
 
     def done(self, task: str, tier: str) -> bool:
         """Whether the tier's outcome on the task is known."""

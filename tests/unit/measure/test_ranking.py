@@ -5,7 +5,6 @@ import pytest
 
 from tests.unit.measure.samples import outcomes
 from tierwise_server.measure import metrics
-from tierwise_server.measure.judge_quality import kappa
 from tierwise_server.measure.outcomes import Candidate, Outcomes, play
 from tierwise_server.measure.ranking import ranking
 from tierwise_server.measure.signals import calibration_error
@@ -86,11 +85,3 @@ def test_the_interval_of_the_calibration_error_covers_as_often_as_it_says() -> N
         assert interval is not None
         held += interval.low <= 0.2 <= interval.high
     assert held / TRIALS >= 0.88
-
-
-def test_kappa_is_cohens() -> None:
-    """Of 50, both say yes 20 times and no 15 times: agreed 0.7, by chance 0.5."""
-    one = np.array([True] * 25 + [False] * 25)
-    other = np.array([True] * 20 + [False] * 5 + [True] * 10 + [False] * 15)
-    assert kappa(one, other) == pytest.approx(0.4)
-    assert kappa(one, one) == 1.0
