@@ -40,6 +40,7 @@ ELSEWHERE = {
     },
     ("docs/guides/keys.md", "shell"): "tests/docs/test_keys_guide.py",
     ("docs/guides/keys.md", "toml"): "tests/docs/test_keys_guide.py",
+    ("docs/guides/reliability.md", "json"): "tests/docs/test_reliability_guide.py",
     ("docs/guides/web.md", "shell"): "tests/docs/test_web_guide.py",
     ("docs/guides/ledger.md", "python"): "tests/docs/test_ledger_guide.py",
     ("docs/guides/ledger.md", "shell"): "tests/docs/test_ledger_guide.py",

@@ -6,12 +6,14 @@ import asyncio
 from typing import Any
 
 import grpc
+from grpc_health.v1 import health_pb2
 
+from tests.raw_grpc import framed, raw_caller
 from tests.serving import Served, a_request, configured, outcome_of, serving
 from tierwise.v1 import router_pb2_grpc
 from tierwise_server.rpc.entry import Entry
 from tierwise_server.rpc.guard import Guard
-from tierwise_server.rpc.service import RouterService
+from tierwise_server.rpc.service import SERVICE, RouterService
 
 DRIP: dict[str, Any] = {"chunks": ["word "] * 20, "delta_interval_s": 0.02}
 HANG: dict[str, Any] = {"first_token_delay_s": 60.0}
@@ -51,6 +53,20 @@ async def test_a_call_that_outlives_the_grace_is_ended_with_its_upstream() -> No
         assert [entry.outcome for entry in served.simulator.journal] == ["client_left"]
         names = [span.name.partition(" ")[0] for span in served.spans.spans()]
         assert names == ["chat", "route", "tierwise.v1.RouterService/Generate"]
+
+
+async def test_a_watch_of_health_does_not_hold_the_end_back() -> None:
+    async with (
+        serving({"rules": [DRIP]}, closing(30.0)) as served,
+        raw_caller(served.endpoint) as caller,
+    ):
+        request = health_pb2.HealthCheckRequest(service=SERVICE).SerializeToString()
+        # It goes on watching whatever it is told, as a balancer's probe may.
+        await caller.call("/grpc.health.v1.Health/Watch", framed(request))
+        call = await begun(served)
+        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+            tasks.create_task(served.app.listener.drain())
+            assert (await outcome_of(call)).status == "OK"
 
 
 async def test_a_drain_may_be_cut_short() -> None:

@@ -9,6 +9,7 @@ free the call.
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -23,7 +24,7 @@ from tierwise_server.rpc.entry import ANYBODY, Entry, Identity
 from tierwise_server.rpc.status import CODES, status_of, trailers_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from google.protobuf.message import Message
     from grpc.aio import ServicerContext
@@ -69,12 +70,20 @@ class Rpc:
 
 
 class Guard:
-    """Makes grpc handlers of methods, each wrapped the same way."""
+    """Makes grpc handlers of methods, each wrapped the same way.
+
+    Attributes:
+        draining: whether calls are refused from now on.
+        taken: how many calls came in so far.
+        running: how many of them have not ended.
+    """
 
     def __init__(self, telemetry: Telemetry, entry: Entry) -> None:
         self._telemetry = telemetry
         self._entry = entry
         self.draining = False
+        self.taken = 0
+        self.running = 0
 
     def unary(
         self, method: str, request_type: type[Q], work: Callable[[Q, Rpc], Awaitable[R]]
@@ -82,7 +91,8 @@ class Guard:
         """Handle a method that answers once."""
 
         async def handle(raw: bytes, context: Context) -> R:
-            return await self._run(method, request_type, work, raw, context)
+            with self._counted():
+                return await self._run(method, request_type, work, raw, context)
 
         return grpc.unary_unary_rpc_method_handler(handle, response_serializer=_serialize)
 
@@ -92,9 +102,19 @@ class Guard:
         """Handle a method that writes a stream of answers itself."""
 
         async def handle(raw: bytes, context: Context) -> None:
-            await self._run(method, request_type, self._holding(work), raw, context)
+            with self._counted():
+                await self._run(method, request_type, self._holding(work), raw, context)
 
         return grpc.unary_stream_rpc_method_handler(handle, response_serializer=_serialize)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.taken += 1
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
 
     def _holding(
         self, work: Callable[[Q, Rpc], Awaitable[None]]

@@ -26,6 +26,15 @@ CONFIGURATION = "tierwise.configuration"
 MOST_UNSENT_BYTES = 8 * 1024
 """What grpc takes of a stream beyond what its reader allows: the default of 64 KiB adds up where readers stall."""
 
+QUIET_S = 0.005
+"""Without a call for so long, of a loop that kept up, nothing waits in grpc's own queue of calls."""
+
+LONGEST_UNREST_S = 0.5
+"""How long a drain waits for that while calls are served, and once more while they are refused."""
+
+LINGER_S = 0.3
+"""What a call may take from its end to its status on the wire, before a drain ends what is no call of ours."""
+
 SHORTEST_CLIENT_PING_MS = 10_000
 """Clients that ping every 30 s, as ours do, must not be turned away for it; grpc's own default is five minutes."""
 
@@ -84,12 +93,46 @@ class Listener:
     async def drain(self) -> None:
         """Say NOT_SERVING, give balancers time to notice, let running calls finish, then end.
 
-        Calls that outlive the grace are cancelled; their callers see UNAVAILABLE.
+        Calls that outlive the grace are cancelled; their callers see UNAVAILABLE. Connections are told to go away only
+        when no call waits to be taken, because grpc ends those with a bare CANCELLED, which nobody's policy retries
+        (grpc issue 41785): a server that is too busy for that refuses calls first. What is left are calls of callers
+        that do not watch health and that cross the goodbye on the wire.
         """
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._settings.drain_delay_s)
-        self._guard.draining = True
-        await self._server.stop(self._settings.drain_grace_s)
+        if not await self._is_quiet():
+            self._guard.draining = True
+            await self._is_quiet()
+        async with asyncio.TaskGroup() as tasks:
+            hurrying = tasks.create_task(self._end_others())
+            await self._server.stop(self._settings.drain_grace_s)
+            hurrying.cancel()
+
+    async def _end_others(self) -> None:
+        """End what is left when no call of ours runs, instead of waiting for the grace to pass.
+
+        That is a health check's stream, or a call that grpcio 1.85 took in the moment of the stop and never handed
+        over, as it did in one of some 300 restarts under too much load. Its caller would wait for the whole grace; now
+        it sees UNAVAILABLE.
+        """
+        idle_since_s = now_s = asyncio.get_running_loop().time()
+        while now_s - idle_since_s < LINGER_S:
+            await asyncio.sleep(LINGER_S / 10)
+            now_s = asyncio.get_running_loop().time()
+            if self._guard.running:
+                idle_since_s = now_s
+        await self._server.stop(None)
+
+    async def _is_quiet(self) -> bool:
+        """Wait until no call waits to be taken; False where that takes too long."""
+        loop = asyncio.get_running_loop()
+        ends_s = loop.time() + LONGEST_UNREST_S
+        while (began_s := loop.time()) < ends_s:
+            taken = self._guard.taken
+            await asyncio.sleep(QUIET_S)
+            if taken == self._guard.taken and loop.time() - began_s < 2 * QUIET_S:
+                return True
+        return False
 
     async def stop_now(self) -> None:
         """End without waiting; running calls are cancelled."""

@@ -26,12 +26,17 @@ from tierwise_server.rpc.service import SERVICE
 
 Check = Callable[[], Awaitable[None]]
 DRIP: Final = {"chunks": ["word "] * 20, "delta_interval_s": 0.01}
+SHORT: Final = {"chunks": ["word "] * 5, "delta_interval_s": 0.01}
+"""So that at every moment some call is about to begin."""
+
 ROUND_ROBIN: Final = (
-    '{"loadBalancingConfig":[{"round_robin":{}}],"methodConfig":[{"name":[{}],"retryPolicy":{'
+    '{"loadBalancingConfig":[{"round_robin":{}}],'
+    '"healthCheckConfig":{"serviceName":"tierwise.v1.RouterService"},"methodConfig":[{"name":[{}],"retryPolicy":{'
     '"maxAttempts":4,"initialBackoff":"0.05s","maxBackoff":"0.5s","backoffMultiplier":2,'
     '"retryableStatusCodes":["UNAVAILABLE"]}}]}'
 )
-"""Both servers in turn, and gRPC's own retries, which end with the first event of an answer."""
+"""Both servers in turn while they say that they serve, and gRPC's own retries, which end with the first event of an
+answer: docs/guides/reliability.md recommends it."""
 
 
 @scenario("F40", "connections that are told to go away lose no call")
@@ -72,11 +77,17 @@ async def repeated(tally: Tally, whole: int, check: Check) -> None:
 async def rolling_restarts(tally: Tally) -> None:
     broken: list[str] = []
     streams = 0
-    ports = [_free_port(), _free_port()]
+    ports = [free_port(), free_port()]
     async with AsyncExitStack() as first, asyncio.timeout(300):
-        servers = [await _started(port) for port in ports]
+        servers = [await started(port) for port in ports]
         target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
-        options = (("grpc.service_config", ROUND_ROBIN), ("grpc.enable_retries", 1))
+        options = (
+            ("grpc.service_config", ROUND_ROBIN),
+            # Back at a server before the other one leaves, as an ordinary roll-out waits for.
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 100),
+        )
         channel = await first.enter_async_context(grpc.aio.insecure_channel(target, options))
         stub: Any = router_pb2_grpc.RouterServiceStub(channel)
         going = True
@@ -90,29 +101,33 @@ async def rolling_restarts(tally: Tally) -> None:
                     broken.append(f"{outcome.status} {outcome.reason} {outcome.message}")
 
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(8):
+            for _ in range(16):
                 tasks.create_task(caller())
-            for number in tally.times(50):
+            for number in tally.times(100):
                 at = number % 2
                 await servers[at][0].app.listener.drain()
                 await servers[at][1].aclose()
-                servers[at] = await _started(ports[at])
+                servers[at] = await started(ports[at])
                 await asyncio.sleep(0.15)
             going = False
         for _, stack in servers:
             await stack.aclose()
     tally.count(streams, broken)
-    tally.detail = f"{len(tally.times(50))} restarts under {streams} streams of 0.2 s"
+    tally.detail = (
+        f"{len(tally.times(100))} restarts under {streams:,} streams of callers that watch health"
+    )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port: int = unused.getsockname()[1]
         return port
 
 
-async def _started(port: int) -> tuple[Served, AsyncExitStack]:
+async def started(port: int) -> tuple[Served, AsyncExitStack]:
+    """Start a server on a port; the stack ends it."""
     closing = {"drain_delay_s": 0.1, "drain_grace_s": 30.0}
 
     def config(environ: Any) -> Any:
@@ -121,7 +136,7 @@ async def _started(port: int) -> tuple[Served, AsyncExitStack]:
         )
 
     stack = AsyncExitStack()
-    served = await stack.enter_async_context(serving({"rules": [dict(DRIP)]}, config))
+    served = await stack.enter_async_context(serving({"rules": [dict(SHORT)]}, config))
     return served, stack
 
 
