@@ -13,11 +13,13 @@ import pytest
 from tests import measuring
 from tierwise_server import app
 from tierwise_server.config.resolve import core_model
+from tierwise_server.core.model import CallKind, Message, Prompt, Role
 from tierwise_server.errors import Reason, UpstreamError
 from tierwise_server.measure.batch import BatchSession
 from tierwise_server.measure.collect import Measurement, collect
 from tierwise_server.measure.run import Halt, RunOptions
 from tierwise_server.measure.session import Ended, Session
+from tierwise_server.providers.base import ModelCall
 from tierwise_server.providers.batches import BatchAnswer, BatchCall, Batches, BatchStatus
 from tierwise_server.simulator import Simulator
 
@@ -26,19 +28,14 @@ CALLS = 3 * EACH * 5
 JUDGEMENTS = 3 * EACH * 4
 
 
-class DiesAfterHandingIn:
-    """Batches whose first hand-in arrives, but whose reply never does."""
+class Through:
+    """Batches that do what those inside do."""
 
     def __init__(self, inner: Batches) -> None:
         self._inner = inner
-        self.handed_in = 0
 
     async def submit(self, calls: Sequence[BatchCall]) -> BatchStatus:
-        status = await self._inner.submit(calls)
-        self.handed_in += 1
-        if self.handed_in == 1:
-            raise UpstreamError(Reason.UPSTREAM_UNAVAILABLE, "the connection was lost")
-        return status
+        return await self._inner.submit(calls)
 
     async def status(self, batch_id: str) -> BatchStatus:
         return await self._inner.status(batch_id)
@@ -51,6 +48,22 @@ class DiesAfterHandingIn:
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+class DiesBeforeHandingIn(Through):
+    """Batches that are never handed in."""
+
+    async def submit(self, calls: Sequence[BatchCall]) -> BatchStatus:
+        del calls
+        raise UpstreamError(Reason.UPSTREAM_UNAVAILABLE, "the connection was lost")
+
+
+class DiesAfterHandingIn(Through):
+    """Batches that are handed in, but the reply never comes."""
+
+    async def submit(self, calls: Sequence[BatchCall]) -> BatchStatus:
+        await self._inner.submit(calls)
+        raise UpstreamError(Reason.UPSTREAM_UNAVAILABLE, "the connection was lost")
 
 
 async def run(
@@ -148,6 +161,61 @@ async def test_a_batch_whose_reply_was_lost_is_found_and_not_handed_in_again(
         assert batched_calls(simulator) == CALLS
         posts = sum(e.method == "POST" for e in simulator.journal)
     assert posts == 2
+    assert ended.halt is Halt.DONE
+    assert all(sample.left_out == 0 for sample in measurement.samples)
+
+
+async def test_a_batch_whose_reply_was_lost_survives_being_told_to_stop(tmp_path: Path) -> None:
+    """Told to stop before it is known whose the batch is, a run must not take it for never handed in."""
+    async with Simulator(measuring.script(batch_s=0.2)) as simulator:
+        with pytest.raises(UpstreamError):
+            await run(
+                tmp_path / "run", simulator, batches=DiesAfterHandingIn(batches_of(simulator))
+            )
+        ended, _ = await run(tmp_path / "run", simulator, stop_at_poll=1)
+        assert ended.halt is Halt.TOLD
+        ended, _ = await run(tmp_path / "run", simulator)
+        assert ended.halt is Halt.DONE
+        posts = sum(e.method == "POST" for e in simulator.journal)
+        assert posts == 2
+        assert batched_calls(simulator) == CALLS
+
+
+async def a_stranger(simulator: Simulator) -> None:
+    """Somebody else's batch of as many calls as the run's first."""
+    tier = measuring.config_for(simulator).routing_table().tiers[0]
+    call = ModelCall(CallKind.DIRECT, tier.model, Prompt("", (Message(Role.USER, ("Hi",)),)), 50)
+    batches = batches_of(simulator)
+    await batches.submit([BatchCall(f"stranger-{n}", call) for n in range(3 * 3 * EACH)])
+    await batches.aclose()
+
+
+async def test_a_batch_that_was_there_before_is_not_waited_for(tmp_path: Path) -> None:
+    async with Simulator(measuring.script(batch_s=600)) as simulator:
+        await a_stranger(simulator)
+        with pytest.raises(UpstreamError):
+            await run(
+                tmp_path / "run", simulator, batches=DiesBeforeHandingIn(batches_of(simulator))
+            )
+        # It says that it waits for its own batch, the second one, and not for the stranger's.
+        ended, _ = await run(tmp_path / "run", simulator, stop_at_poll=1)
+        posts = sum(e.method == "POST" for e in simulator.journal)
+    assert ended.halt is Halt.TOLD
+    assert posts == 2
+
+
+async def test_a_strangers_batch_of_the_same_time_and_size_is_told_from_ours(
+    tmp_path: Path,
+) -> None:
+    async with Simulator(measuring.script(batch_s=0.1)) as simulator:
+        with pytest.raises(UpstreamError):
+            await run(
+                tmp_path / "run", simulator, batches=DiesAfterHandingIn(batches_of(simulator))
+            )
+        await a_stranger(simulator)
+        ended, measurement = await run(tmp_path / "run", simulator)
+        posts = sum(e.method == "POST" for e in simulator.journal)
+    assert posts == 3
     assert ended.halt is Halt.DONE
     assert all(sample.left_out == 0 for sample in measurement.samples)
 

@@ -5,7 +5,8 @@ writes down what is missing; that is handed in as one batch, its results go into
 first the answers are missing, then their checks, then nothing.
 
 A batch is named before it is handed in. When a run was killed in between, the provider's list of recent batches is
-searched for the name, so that nothing is handed in twice.
+searched for the name, so that nothing is handed in twice. The list does not tell names: they stand in the results, so
+a batch that can be ours is waited for. None can be that the provider knew before ours was handed in.
 """
 
 from __future__ import annotations
@@ -40,6 +41,12 @@ FIRST_POLL_S: Final = 2.0
 LONGEST_POLL_S: Final = 60.0
 CLOCK_SKEW_S: Final = 300.0
 """How far the provider's clock may be from ours when batches are searched by their time."""
+LONGEST_HAND_IN_S: Final = 3600.0
+"""A batch that is younger than this was not handed in by the call that is searched for."""
+
+
+class ToldToStop(Exception):
+    """The session was told to stop while it waited for a batch, which goes on without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +111,15 @@ class BatchSession(Session):
 
     async def answer(self, recorder: Recorder) -> Halt:
         """Settle what an earlier session handed in, then answer every unit in as many rounds as it takes."""
-        if not await self._settle(recorder):
+        try:
+            await self._settle(recorder)
+            while True:
+                missing = await self._missing(recorder)
+                halt = await self._round("answering", missing, recorder)
+                if halt is not None:
+                    return halt
+        except ToldToStop:
             return Halt.TOLD
-        while True:
-            missing = await self._missing(recorder)
-            halt = await self._round("answering", missing, recorder)
-            if halt is not None:
-                return halt
 
     async def judge_answers(self, recorder: Recorder) -> tuple[Halt, int]:
         """Judge in one more batch."""
@@ -124,7 +133,10 @@ class BatchSession(Session):
             for job in jobs
             if recorder.known(str(job.key)) is None
         ]
-        halt = await self._round("judging", missing, recorder)
+        try:
+            halt = await self._round("judging", missing, recorder)
+        except ToldToStop:
+            halt = Halt.TOLD
         return halt or Halt.DONE, sum(job.done for job in jobs)
 
     def _judge(self, model: Model, recorder: Recorder) -> Judge:
@@ -163,8 +175,7 @@ class BatchSession(Session):
             [BatchCall(f"{name}-{place}", one.call) for place, one in enumerate(chosen)]
         )
         await recorder.note({"kind": "batch", "name": name, "id": status.id})
-        if not await self._finish(step, name, {**entry, "id": status.id}, recorder):
-            return Halt.TOLD
+        await self._finish(step, name, {**entry, "id": status.id}, recorder)
         return None
 
     def _affordable(self, fresh: list[Missing], recorder: Recorder) -> list[Missing]:
@@ -191,12 +202,23 @@ class BatchSession(Session):
             "models": [one.tier.model.id for one in chosen],
             "input_tokens": [prompt_tokens(one.call.prompt, one.call.model) for one in chosen],
             "intended_at_s": self.wall_clock(),
+            "after": await self._newest(),
         }
         await recorder.note(entry)
         return name, entry
 
-    async def _settle(self, recorder: Recorder) -> bool:
-        """Read the batches that an earlier session left behind; False when told to stop before they ended."""
+    async def _newest(self) -> str:
+        """The batch that the provider lists first: those from there on are older than what is handed in next."""
+        async for status in self._batches.recent():
+            return status.id
+        return ""
+
+    async def _settle(self, recorder: Recorder) -> None:
+        """Read the batches that an earlier session left behind.
+
+        Raises:
+            ToldToStop: one has not ended; nothing is known of it that was not known before.
+        """
         for name, entry in list(recorder.state.batches.items()):
             if entry.get("read"):
                 continue
@@ -204,21 +226,18 @@ class BatchSession(Session):
             if known is None:
                 # It was never handed in, so nothing was billed and its calls are missing still.
                 await recorder.note({"kind": "batch", "name": name, "read": True})
-            elif not await self._finish("answering", name, {**entry, "id": known}, recorder):
-                return False
-        return True
+            else:
+                await self._finish("answering", name, {**entry, "id": known}, recorder)
 
     async def _find(self, name: str, entry: Entry, recorder: Recorder) -> str | None:
-        """Search the provider's recent batches for one that was handed in although we never heard its id."""
-        taken = {one.get("id") for one in recorder.state.batches.values()}
-        async for status in self._batches.recent():
-            if status.created_at_s < entry["intended_at_s"] - CLOCK_SKEW_S:
-                return None
-            if status.id in taken or status.total != len(entry["calls"]):
-                continue
-            ended = await self._wait("answering", status, recorder)
-            if ended is None:
-                return None
+        """Search the provider's batches for one that was handed in although we never heard its id.
+
+        None means that there is none.
+        """
+        possible = [status async for status in self._possible(entry, recorder)]
+        # Those that have ended tell their names at once; perhaps no other needs to be waited for.
+        for status in sorted(possible, key=lambda one: not one.ended):
+            await self._wait("answering", status, recorder)
             async for custom_id, _ in self._batches.results(status.id):
                 if custom_id.startswith(f"{name}-"):
                     await recorder.note({"kind": "batch", "name": name, "id": status.id})
@@ -226,11 +245,21 @@ class BatchSession(Session):
                 break
         return None
 
-    async def _finish(self, step: str, name: str, entry: Entry, recorder: Recorder) -> bool:
-        """Wait for a batch and write its results down; False when told to stop before it ended."""
+    async def _possible(self, entry: Entry, recorder: Recorder) -> AsyncIterator[BatchStatus]:
+        """The batches that can be the one of this entry, by all that the list tells of them."""
+        taken = {one.get("id") for one in recorder.state.batches.values()}
+        begun_s = entry["intended_at_s"]
+        async for status in self._batches.recent():
+            if status.id == entry.get("after") or status.created_at_s < begun_s - CLOCK_SKEW_S:
+                return
+            if status.created_at_s > begun_s + LONGEST_HAND_IN_S + CLOCK_SKEW_S:
+                continue
+            if status.id not in taken and status.total == len(entry["calls"]):
+                yield status
+
+    async def _finish(self, step: str, name: str, entry: Entry, recorder: Recorder) -> None:
+        """Wait for a batch and write its results down. Raises as `_wait` does."""
         status = await self._wait(step, await self._batches.status(entry["id"]), recorder)
-        if status is None:
-            return False
         async for custom_id, result in self._batches.results(status.id):
             place = custom_id.removeprefix(f"{name}-")
             if not place.isdecimal() or int(place) >= len(entry["calls"]):
@@ -239,13 +268,17 @@ class BatchSession(Session):
             if recorder.known(sent.key) is None:
                 await recorder.note(_result_entry(sent, result, recorder))
         await recorder.note({"kind": "batch", "name": name, "read": True})
-        return True
 
-    async def _wait(self, step: str, status: BatchStatus, recorder: Recorder) -> BatchStatus | None:
+    async def _wait(self, step: str, status: BatchStatus, recorder: Recorder) -> BatchStatus:
+        """Wait until the batch has ended.
+
+        Raises:
+            ToldToStop: it has not, and the session was told to stop.
+        """
         pause_s = FIRST_POLL_S
         while not status.ended:
             if self.stop.is_set():
-                return None
+                raise ToldToStop
             spent = recorder.state.paid_nano_usd
             self.tell(step, Progress(status.done, 0, status.total, spent, None))
             await self.sleep(pause_s)

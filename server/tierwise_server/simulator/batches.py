@@ -1,7 +1,8 @@
 """The Message Batches API: takes many requests at once, answers them after a while, and keeps the results.
 
 Each request of a batch gets an entry of its own in the journal, with method BATCH and the batch's path, when the batch
-ends; rules, usage and faults apply as to single requests, pace does not.
+ends; rules, usage and faults apply as to single requests, pace does not. Batches end by time: whoever asks for any
+batch finds all those answered whose time has come, also those that nobody asks for any more.
 """
 
 from __future__ import annotations
@@ -128,9 +129,13 @@ class BatchDesk:
                 return batch
         raise ApiError(404, f"message batch: {name}")
 
+    def _end_what_is_due(self) -> None:
+        for batch in self._batches:
+            if batch.results is None and time.monotonic() >= batch.ready_s:
+                batch.results = tuple(self._answer(batch, *one) for one in batch.requests)
+
     def _shown(self, batch: _Batch, base: str) -> dict[str, Any]:
-        if batch.results is None and time.monotonic() >= batch.ready_s:
-            batch.results = tuple(self._answer(batch, *one) for one in batch.requests)
+        self._end_what_is_due()
         ended = batch.results is not None
         kinds = [result["result"]["type"] for result in batch.results or ()]
         counts = dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0)
