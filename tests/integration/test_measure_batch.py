@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,17 @@ from tierwise_server.core.model import CallKind, Message, Prompt, Role
 from tierwise_server.errors import Reason, UpstreamError
 from tierwise_server.measure.batch import BatchSession
 from tierwise_server.measure.collect import Measurement, collect
+from tierwise_server.measure.journal import FILE, read_entries
 from tierwise_server.measure.run import Halt, RunOptions
 from tierwise_server.measure.session import Ended, Session
 from tierwise_server.providers.base import ModelCall
-from tierwise_server.providers.batches import BatchAnswer, BatchCall, Batches, BatchStatus
+from tierwise_server.providers.batches import (
+    MOST_CALLS,
+    BatchAnswer,
+    BatchCall,
+    Batches,
+    BatchStatus,
+)
 from tierwise_server.simulator import Simulator
 
 EACH = 5
@@ -74,6 +82,7 @@ async def run(
     batches: Batches | None = None,
     stop_at_poll: int | None = None,
     options: RunOptions | None = None,
+    most_calls: int = MOST_CALLS,
 ) -> tuple[Ended, Measurement]:
     config = measuring.config_for(simulator)
     judge = None if checked else core_model(config.resolved.models[measuring.JUDGE].settings)
@@ -100,6 +109,7 @@ async def run(
             stop=stop,
             batches=batches or batches_of(simulator),
             sleep=no_wait,
+            most_calls=most_calls,
         )
         try:
             ended = await session.run()
@@ -267,3 +277,59 @@ async def test_the_cost_limit_holds_for_batches(tmp_path: Path) -> None:
         assert ended.halt is Halt.MONEY
         assert 0 < ended.standing.spent_nano_usd <= limit
         assert batched_calls(simulator) < CALLS
+
+
+async def test_what_does_not_fit_into_one_batch_goes_into_further_ones(tmp_path: Path) -> None:
+    async with Simulator(measuring.script()) as simulator:
+        ended, _ = await run(tmp_path / "run", simulator, checked=False, most_calls=25)
+        sizes = Counter(e.path for e in simulator.journal if e.method == "BATCH")
+    assert ended.halt is Halt.DONE
+    assert ended.judgements == JUDGEMENTS
+    assert sizes.total() == CALLS + JUDGEMENTS
+    assert max(sizes.values()) == 25
+
+
+async def test_money_that_ends_while_judging_is_said_to(tmp_path: Path) -> None:
+    async with Simulator(measuring.script()) as simulator:
+        _, whole = await run(tmp_path / "answers", simulator)
+        judged = partial(run, tmp_path / "run", simulator, checked=False)
+        limit = whole.state.paid_nano_usd + 500_000_000
+        ended, _ = await judged(options=RunOptions(most_nano_usd=limit))
+        assert ended.halt is Halt.MONEY
+        assert 0 < ended.judgements < JUDGEMENTS
+        assert ended.standing.spent_nano_usd <= limit
+        ended, _ = await judged()
+    assert ended.halt is Halt.DONE
+    assert ended.judgements == JUDGEMENTS
+
+
+class DiesReading(Through):
+    """Batches whose results break off after so many."""
+
+    def __init__(self, inner: Batches, after: int) -> None:
+        super().__init__(inner)
+        self._after = after
+
+    async def results(
+        self, batch_id: str
+    ) -> AsyncGenerator[tuple[str, BatchAnswer | UpstreamError], None]:
+        left = self._after
+        async for result in self._inner.results(batch_id):
+            if left == 0:
+                raise UpstreamError(Reason.UPSTREAM_INTERRUPTED, "broken off")
+            left -= 1
+            yield result
+
+
+async def test_results_that_are_read_again_are_paid_for_once(tmp_path: Path) -> None:
+    """A batch that was read in part is read once more, also with --retry-failed."""
+    async with Simulator(measuring.script()) as simulator:
+        _, whole = await run(tmp_path / "whole", simulator)
+        with pytest.raises(UpstreamError):
+            await run(
+                tmp_path / "run", simulator, batches=DiesReading(batches_of(simulator), after=20)
+            )
+        _, measurement = await run(tmp_path / "run", simulator, options=RunOptions(again=True))
+    assert measurement.state.paid_nano_usd == whole.state.paid_nano_usd
+    calls = [entry["call"] for entry in read_entries(tmp_path / "run" / FILE) if "call" in entry]
+    assert len(calls) == len(set(calls)) == CALLS

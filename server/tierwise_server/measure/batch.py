@@ -102,11 +102,13 @@ class BatchSession(Session):
     Attributes:
         batches: the provider's.
         sleep: waits so many seconds between two polls.
+        most_calls: that are handed in at once; the rest goes into further batches.
     """
 
     batches: Batches | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     wall_clock: Callable[[], float] = time.time  # noqa: TID251 - compared with the provider's clock
+    most_calls: int = MOST_CALLS
     _asked: set[str] = field(default_factory=set)
 
     async def answer(self, recorder: Recorder) -> Halt:
@@ -122,22 +124,24 @@ class BatchSession(Session):
             return Halt.TOLD
 
     async def judge_answers(self, recorder: Recorder) -> tuple[Halt, int]:
-        """Judge in one more batch."""
+        """Judge in as many batches as it takes."""
         if self.judge is None:
             return Halt.DONE, 0
         jobs = judge_jobs(
             self._judge(self.judge, recorder), self.folder.tasks, self.folder.settings.tiers
         )
-        missing = [
-            Missing(str(job.key), job.call, job.judge.tier)
-            for job in jobs
-            if recorder.known(str(job.key)) is None
-        ]
+        halt: Halt | None = None
         try:
-            halt = await self._round("judging", missing, recorder)
+            while halt is None:
+                missing = [
+                    Missing(str(job.key), job.call, job.judge.tier)
+                    for job in jobs
+                    if recorder.known(str(job.key)) is None
+                ]
+                halt = await self._round("judging", missing, recorder)
         except ToldToStop:
             halt = Halt.TOLD
-        return halt or Halt.DONE, sum(job.done for job in jobs)
+        return halt, sum(job.done for job in jobs)
 
     def _judge(self, model: Model, recorder: Recorder) -> Judge:
         return Judge(model, self.engine.providers[model.provider], recorder)
@@ -166,7 +170,7 @@ class BatchSession(Session):
             return Halt.DONE
         if self.stop.is_set():
             return Halt.TOLD
-        chosen = self._affordable(fresh[:MOST_CALLS], recorder)
+        chosen = self._affordable(fresh[: self.most_calls], recorder)
         if not chosen:
             return Halt.MONEY
         self._asked |= {one.key for one in chosen}
