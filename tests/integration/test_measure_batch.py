@@ -79,13 +79,15 @@ async def run(
     simulator: Simulator,
     *,
     checked: bool = True,
+    judging: bool = True,
     batches: Batches | None = None,
     stop_at_poll: int | None = None,
     options: RunOptions | None = None,
     most_calls: int = MOST_CALLS,
 ) -> tuple[Ended, Measurement]:
     config = measuring.config_for(simulator)
-    judge = None if checked else core_model(config.resolved.models[measuring.JUDGE].settings)
+    model = core_model(config.resolved.models[measuring.JUDGE].settings)
+    judge = model if judging and not checked else None
     stop = asyncio.Event()
     polls = 0
 
@@ -290,15 +292,15 @@ async def test_what_does_not_fit_into_one_batch_goes_into_further_ones(tmp_path:
 
 
 async def test_money_that_ends_while_judging_is_said_to(tmp_path: Path) -> None:
+    work = partial(run, tmp_path / "run", checked=False)
     async with Simulator(measuring.script()) as simulator:
-        _, whole = await run(tmp_path / "answers", simulator)
-        judged = partial(run, tmp_path / "run", simulator, checked=False)
-        limit = whole.state.paid_nano_usd + 500_000_000
-        ended, _ = await judged(options=RunOptions(most_nano_usd=limit))
+        answered, _ = await work(simulator, judging=False)
+        limit = answered.standing.spent_nano_usd + 200_000_000
+        ended, _ = await work(simulator, options=RunOptions(most_nano_usd=limit))
         assert ended.halt is Halt.MONEY
         assert 0 < ended.judgements < JUDGEMENTS
         assert ended.standing.spent_nano_usd <= limit
-        ended, _ = await judged()
+        ended, _ = await work(simulator)
     assert ended.halt is Halt.DONE
     assert ended.judgements == JUDGEMENTS
 
