@@ -335,3 +335,32 @@ async def test_results_that_are_read_again_are_paid_for_once(tmp_path: Path) -> 
     assert measurement.state.paid_nano_usd == whole.state.paid_nano_usd
     calls = [entry["call"] for entry in read_entries(tmp_path / "run" / FILE) if "call" in entry]
     assert len(calls) == len(set(calls)) == CALLS
+
+
+class Garbles(Through):
+    """Batches of which one answer cannot be read."""
+
+    async def results(
+        self, batch_id: str
+    ) -> AsyncGenerator[tuple[str, BatchAnswer | UpstreamError], None]:
+        async for name, result in self._inner.results(batch_id):
+            garbled = UpstreamError(Reason.UPSTREAM_PROTOCOL, "the provider's answer is malformed")
+            yield name, garbled if name.endswith("-0") else result
+
+
+async def test_an_answer_that_cannot_be_read_is_paid_for_and_repeated_only_when_told_to(
+    tmp_path: Path,
+) -> None:
+    async with Simulator(measuring.script()) as simulator:
+        garbling = Garbles(batches_of(simulator))
+        ended, measurement = await run(tmp_path / "run", simulator, batches=garbling)
+        failed = [e for e in measurement.state.outcomes.values() if e["kind"] == "failed"]
+        assert len(failed) == 2  # an answer, and in the second batch a check
+        assert all(entry["paid_nano_usd"] > 0 for entry in failed)
+        assert ended.standing.failed == 2
+        assert ended.standing.missing == 0
+        calls = batched_calls(simulator)
+        ended, _ = await run(tmp_path / "run", simulator)
+        assert batched_calls(simulator) == calls
+        ended, _ = await run(tmp_path / "run", simulator, options=RunOptions(again=True))
+    assert ended.standing.failed == 0

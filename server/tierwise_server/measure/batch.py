@@ -189,7 +189,7 @@ class BatchSession(Session):
         left = limit - recorder.state.paid_nano_usd
         chosen = []
         for one in fresh:
-            left -= halved(worst_nano_usd(recorder.book, one.tier, one.call))
+            left -= _worst_nano_usd(one, recorder)
             if left < 0:
                 break
             chosen.append(one)
@@ -205,6 +205,7 @@ class BatchSession(Session):
             "calls": [one.key for one in chosen],
             "models": [one.tier.model.id for one in chosen],
             "input_tokens": [prompt_tokens(one.call.prompt, one.call.model) for one in chosen],
+            "worst_nano_usd": [_worst_nano_usd(one, recorder) for one in chosen],
             "intended_at_s": self.wall_clock(),
             "after": await self._newest(),
         }
@@ -268,7 +269,7 @@ class BatchSession(Session):
             place = custom_id.removeprefix(f"{name}-")
             if not place.isdecimal() or int(place) >= len(entry["calls"]):
                 continue
-            sent = _Sent(*(entry[name][int(place)] for name in ("calls", "models", "input_tokens")))
+            sent = _Sent.of(entry, int(place))
             if recorder.known(sent.key) is None:
                 await recorder.note(_result_entry(sent, result, recorder))
         await recorder.note({"kind": "batch", "name": name, "read": True})
@@ -303,6 +304,10 @@ def halved(nano_usd: int) -> int:
     return -(-nano_usd // 2)
 
 
+def _worst_nano_usd(one: Missing, recorder: Recorder) -> int:
+    return halved(worst_nano_usd(recorder.book, one.tier, one.call))
+
+
 @dataclass(frozen=True, slots=True)
 class _Sent:
     """What is remembered of a call that was handed in."""
@@ -310,6 +315,18 @@ class _Sent:
     key: str
     model: str
     input_tokens: int
+    worst_nano_usd: int
+
+    @classmethod
+    def of(cls, entry: Entry, place: int) -> _Sent:
+        """One call of a batch, as the journal's entry holds it; earlier entries hold no worst case."""
+        worst = entry.get("worst_nano_usd")
+        return cls(
+            key=entry["calls"][place],
+            model=entry["models"][place],
+            input_tokens=entry["input_tokens"][place],
+            worst_nano_usd=worst[place] if worst else 0,
+        )
 
 
 def _result_entry(
@@ -317,9 +334,8 @@ def _result_entry(
 ) -> Mapping[str, Any]:
     entry = {"call": sent.key, "model": sent.model, "duration_s": 0.0, "tries": 1}
     if isinstance(result, UpstreamError):
-        nothing = {"usage": None, "cost_nano_usd": 0, "paid_nano_usd": 0, "estimated": False}
         failure = {"kind": "failed", "reason": result.reason.name, "message": result.message}
-        return entry | failure | nothing
+        return entry | failure | _bill_of_failure(sent, result)
     usage = result.usage or Usage(
         input_tokens=sent.input_tokens, output_tokens=round(text_tokens(result.text)) + 1
     )
@@ -336,4 +352,16 @@ def _result_entry(
         "finish_reason": result.finish_reason.name,
         "raw_finish_reason": result.raw_finish_reason,
         "first_token_s": None,
+    }
+
+
+def _bill_of_failure(sent: _Sent, failure: UpstreamError) -> dict[str, Any]:
+    """An answer that came and cannot be read is taken as paid for, at its worst case; all others cost nothing."""
+    came = failure.reason is Reason.UPSTREAM_PROTOCOL
+    nano_usd = sent.worst_nano_usd if came else 0
+    return {
+        "usage": asdict(Usage(input_tokens=sent.input_tokens)) if came else None,
+        "cost_nano_usd": nano_usd,
+        "paid_nano_usd": nano_usd,
+        "estimated": came,
     }

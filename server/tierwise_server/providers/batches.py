@@ -72,7 +72,9 @@ class Batches(Protocol):
         ...
 
     def results(self, batch_id: str) -> AsyncIterator[tuple[str, BatchAnswer | UpstreamError]]:
-        """Read what came of each call of an ended batch, by name, in any order. Failed calls were not billed.
+        """Read what came of each call of an ended batch, by name, in any order.
+
+        Failed calls were not billed, except for UPSTREAM_PROTOCOL: an answer that cannot be read may have been.
 
         Raises:
             UpstreamError: the results could not be read to their end.

@@ -19,7 +19,7 @@ from tierwise_server.core.model import FinishReason
 from tierwise_server.errors import UpstreamError
 from tierwise_server.providers.anthropic import failures
 from tierwise_server.providers.anthropic.request import request_body, request_headers
-from tierwise_server.providers.anthropic.stream import FINISH_REASONS, Errored
+from tierwise_server.providers.anthropic.stream import FINISH_REASONS
 from tierwise_server.providers.anthropic.usage import UsageMeter
 from tierwise_server.providers.batches import BatchAnswer, BatchCall, BatchStatus
 
@@ -153,12 +153,17 @@ def _status(batch: _Json) -> BatchStatus:
 def _result(line: str) -> tuple[str, BatchAnswer | UpstreamError]:
     try:
         content = json.loads(line)
-        name, result = str(content["custom_id"]), content["result"]
+        name = str(content["custom_id"])
+    except (KeyError, TypeError, ValueError):
+        raise failures.malformed("") from None
+    try:
+        result = content["result"]
         if result["type"] == "succeeded":
             return name, _answer(result["message"])
         return name, _failure(result)
-    except (KeyError, TypeError, ValueError):
-        raise failures.malformed("") from None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # It is known whose result cannot be read; those of the others can.
+        return name, failures.malformed("")
 
 
 def _answer(message: _Json) -> BatchAnswer:
@@ -180,4 +185,4 @@ def _failure(result: _Json) -> UpstreamError:
     """A call that was not answered: an error, or the batch was cancelled or expired before its turn."""
     error = (result.get("error") or {}).get("error") or {}
     kind = str(error.get("type", "overloaded_error"))
-    return failures.stream_failure(Errored(kind, ""), "")
+    return failures.result_failure(kind, str(error.get("message", "")))

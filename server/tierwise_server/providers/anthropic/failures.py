@@ -81,8 +81,9 @@ _BY_TYPE: Final[Mapping[str, _Meaning]] = {
     "overloaded_error": _OVERLOADED,
     "permission_error": _UNAUTHORISED,
     "rate_limit_error": _RATE_LIMITED,
+    "request_too_large": _TOO_LONG,
 }
-"""For error events, which have no status of their own. Any other type broke off the answer."""
+"""For errors that have no status of their own. Any other type broke off an answer that had begun."""
 
 _BY_FAULT: Final[Mapping[StreamFault, _Meaning]] = {
     StreamFault.EMPTY: replace(_MALFORMED, retryable=True),
@@ -168,6 +169,13 @@ def stream_failure(end: Errored | Broken, request_id: str) -> UpstreamError:
     if end.error_code in _SPEND_LIMIT_CODES:
         return _failure(_SPEND_LIMIT, request_id)
     return _failure(_BY_TYPE.get(end.error_type, _INTERRUPTED), request_id)
+
+
+def result_failure(error_type: str, message: str) -> UpstreamError:
+    """The failure that an errored request of a batch means; its message decides and is not repeated."""
+    if error_type == "invalid_request_error" and _TOO_LONG_WORDS in message.lower():
+        return _failure(_TOO_LONG)
+    return _failure(_BY_TYPE.get(error_type, _UNAVAILABLE))
 
 
 def malformed(request_id: str) -> UpstreamError:
