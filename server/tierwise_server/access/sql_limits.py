@@ -92,12 +92,15 @@ class SqlLimits:
         insert = self._worker.database.insert(rate).values(
             subject=subject, full_at_s=now_s + step_s
         )
-        # Never more than a minute ahead: a clock that was set back must not lock anybody out.
-        full_at_s = sa.func.least(sa.func.greatest(rate.c.full_at_s, now_s), now_s + MINUTE_S)
+        full_at_s = sa.func.greatest(rate.c.full_at_s, now_s)
+        # A bucket is never more than a minute from being full. If it seems to be, the clock was set back, which must
+        # not lock anybody out: it is an empty bucket, and one request is a gift. By a minute more, because servers ask
+        # for the time before they wait for each other.
+        set_back = rate.c.full_at_s > now_s + 2 * MINUTE_S
         statement = insert.on_conflict_do_update(
             index_elements=["subject"],
-            set_={"full_at_s": full_at_s + step_s},
-            where=full_at_s - now_s <= bucket_s(per_minute),
+            set_={"full_at_s": sa.func.least(full_at_s + step_s, now_s + MINUTE_S)},
+            where=sa.or_(full_at_s - now_s <= bucket_s(per_minute), set_back),
         ).returning(rate.c.full_at_s)
         if connection.execute(statement).first() is not None:
             return None
@@ -111,6 +114,10 @@ class SqlLimits:
         self._worker.database.serialise(connection, [f"access:{subject}"])
         mine = lease.c.subject == subject
         connection.execute(sa.delete(lease).where(mine, lease.c.expires_at_s <= now_s))
+        # Once the clock was set back, a dead server's lease would last by that much longer; a living one's is renewed.
+        latest_s = now_s + self._lease_s
+        too_far = sa.update(lease).where(mine, lease.c.expires_at_s > latest_s + MINUTE_S)
+        connection.execute(too_far.values(expires_at_s=latest_s))
         # A transaction that is done again after a lost answer finds its own lease.
         others = sa.select(sa.func.count()).where(mine, lease.c.lease_id != lease_id)
         if (connection.execute(others).scalar() or 0) >= streams:

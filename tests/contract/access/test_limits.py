@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.postgres import Cluster
@@ -209,6 +210,43 @@ async def test_the_streams_of_a_killed_server_are_free_after_the_lease(
                 async with living.hold("key", 2):
                     await fresh_is_full(living, 2)
                 keeping.cancel()
+
+
+@pytest.mark.parametrize("by_s", [3600.0, 86_400.0, 1e9])
+async def test_a_clock_that_is_set_back_neither_locks_up_nor_unlocks_a_limit(
+    by_s: float, postgres: Cluster, tmp_path: Path
+) -> None:
+    """The clock is the database's; set back, it makes all that it wrote before lie so far ahead."""
+    url = postgres.space()
+    async with shared(url, tmp_path) as world:
+        (limits,) = world.servers(1)
+        assert await takes(limits, "key", 3, 4) == 3
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("UPDATE access_rate SET full_at_s = full_at_s + %s", (by_s,))
+        assert await takes(limits, "key", 3, 4) == 1
+        with pytest.raises(LimitExceeded) as refused:
+            await limits.take("key", 3)
+        assert refused.value.retry_after_s is not None
+        assert 15 < refused.value.retry_after_s <= 20
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("UPDATE access_rate SET full_at_s = full_at_s - 20")
+        assert await takes(limits, "key", 3, 4) == 1
+
+
+async def test_a_clock_that_is_set_back_does_not_keep_the_streams_of_a_dead_server(
+    postgres: Cluster, tmp_path: Path
+) -> None:
+    url = postgres.space()
+    async with shared(url, tmp_path) as world, AsyncExitStack() as stack:
+        killed, living = world.servers(2)
+        await stack.enter_async_context(killed.hold("key", 1))
+        await fresh_is_full(living, 1)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("UPDATE access_lease SET expires_at_s = expires_at_s + 3600")
+        await fresh_is_full(living, 1)
+        await asyncio.sleep(1.2 * LEASE_S)
+        async with living.hold("key", 1):
+            await fresh_is_full(living, 1)
 
 
 async def test_while_the_shared_limits_are_away_a_server_keeps_its_own(
