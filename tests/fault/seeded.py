@@ -10,6 +10,7 @@ from typing import Final
 
 from tests.fault.seeded_bug import SeededBug
 from tests.fault.seeded_callers import BUGS_ABOUT_CALLERS
+from tests.fault.seeded_stores import BUGS_OF_STORES
 
 _STREAM = "tests/unit/providers/anthropic/test_stream.py::"
 _CASCADE = "tests/unit/core/test_cascade.py::"
@@ -277,4 +278,5 @@ SEEDED_BUGS: Final = (
         "test_a_program_that_comes_and_goes_takes_nothing_with_it",
     ),
     *BUGS_ABOUT_CALLERS,
+    *BUGS_OF_STORES,
 )
