@@ -10,7 +10,7 @@ import gc
 import signal
 import sys
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,8 @@ from tierwise_server.access.opened import open_access
 from tierwise_server.engine import Engine
 from tierwise_server.errors import ConfigurationError, Fault
 from tierwise_server.idempotency.opened import open_answers
-from tierwise_server.ledger.keeping import LOOK_S, open_keeping, running, watch
+from tierwise_server.ledger.keeping import LOOK_S, open_keeping, watch
+from tierwise_server.ledger.upkeep import Upkeep
 from tierwise_server.providers.anthropic import AnthropicBatches, AnthropicProvider, Connections
 from tierwise_server.providers.breaking import BreakerPolicy, BreakingProvider
 from tierwise_server.providers.limiting import LimitingProvider, Limits
@@ -80,6 +81,7 @@ class App:
     web: WebListener | None = None
     gate: Gate | None = None
     keeping: Keeping | None = None
+    upkeep: Upkeep = field(default_factory=Upkeep)
 
     @property
     def engine(self) -> Engine:
@@ -122,12 +124,12 @@ async def build(
     table = config.routing_table()
     telemetry.expect(table)
     telemetry.reloads.table_loaded(table.version)
-    told, kept = telemetry.bookings, ledger_settings(config, environ)
+    told, kept, upkeep = telemetry.bookings, ledger_settings(config, environ), Upkeep()
     try:
         async with (
             open_keeping(kept, ledger_policy(config, table), told, ledger) as keeping,
-            open_access(access_settings(config, kept), keys) as access,
-            open_answers(kept, config.idempotency.keep_hours * 3600.0) as answers,
+            open_access(access_settings(config, kept), keys, upkeep) as access,
+            open_answers(kept, config.idempotency.keep_hours * 3600.0, upkeep) as answers,
         ):
             engine = Engine(
                 table=table,
@@ -141,9 +143,11 @@ async def build(
             listener = Listener(service, config.server, telemetry, entry)
             web = web_of(config, listener)
             ready = nothing if config.ledger.fail_open else listener.set_ready
-            watching = watch(keeping, told, ready, every_s=LOOK_S)
-            async with running(watching, "watching the ledger failed"):
-                yield App(config, service, listener, telemetry, web, access.gate, keeping)
+            watching = partial(watch, keeping, told, ready, every_s=LOOK_S)
+            telling = partial(upkeep.report, listener.tell_upkeep)
+            async with upkeep.running(watching, "ledger"), upkeep.running(telling, "health"):
+                gate = access.gate
+                yield App(config, service, listener, telemetry, web, gate, keeping, upkeep)
     finally:
         for provider in own_providers.values():
             await provider.aclose()
@@ -346,10 +350,8 @@ async def serve(
         log.info("serving", port=port, web_port=web_port, table_version=app.engine.table.version)
         _say_who_may_call(config, app.gate)
         announce(port, web_port)
-        async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(reloader.watch())
+        async with app.upkeep.running(reloader.watch, "configuration"):
             await stop.wait()
-            watching.cancel()
         log.info("draining")
         async with asyncio.TaskGroup() as ports:
             for listener in (app.listener, app.web):

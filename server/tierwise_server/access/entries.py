@@ -53,8 +53,13 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Every key and every tenant's allowance, as of one change."""
+    """Every key and every tenant's allowance, as of one change.
+
+    Attributes:
+        unreadable: the ids of keys that are kept and cannot be read; they are refused like unknown ones.
+    """
 
     change: int = 0
     keys: Mapping[str, Key] = field(default_factory=dict)
     tenants: Mapping[str, Allowance] = field(default_factory=dict)
+    unreadable: frozenset[str] = frozenset()

@@ -16,9 +16,9 @@ from tierwise_server.access.ring import KeyRing
 from tierwise_server.access.sql_limits import SqlLimits
 from tierwise_server.access.sql_worker import SqlWorker
 from tierwise_server.access.turnstile import Turnstile
-from tierwise_server.ledger.keeping import running
 from tierwise_server.ledger.opening import database_of
 from tierwise_server.ledger.settings import MEMORY_URL
+from tierwise_server.ledger.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from tierwise_server.access.base import KeyStore, Limits
@@ -56,9 +56,11 @@ class Access:
 
 @asynccontextmanager
 async def open_access(
-    settings: AccessSettings, store: KeyStore | None = None
+    settings: AccessSettings, store: KeyStore | None = None, upkeep: Upkeep | None = None
 ) -> AsyncIterator[Access]:
-    """Open it; `store` takes the place of the settings' one. Closes what it opened when the context ends.
+    """Open it; `store` takes the place of the settings' one, and `upkeep` keeps it up to date.
+
+    Closes what it opened when the context ends.
 
     Raises:
         ConfigurationError: the store cannot be used.
@@ -67,16 +69,17 @@ async def open_access(
     if settings.always_open:
         yield Access(Gate(None), Turnstile(MemoryLimits()))
         return
+    upkeep = upkeep or Upkeep()
     async with AsyncExitStack() as stack:
         if store is None:
             store = await _stored(settings, stack)
         ring = KeyRing(store)
         await ring.refresh()
-        await stack.enter_async_context(running(ring.keep(), "keeping keys up to date failed"))
+        await stack.enter_async_context(upkeep.running(ring.keep, "keys"))
         gate = Gate(
             ring, open_without_keys=settings.open_without_keys, certificates=settings.certificates
         )
-        yield Access(gate, Turnstile(await _limits(settings, stack)))
+        yield Access(gate, Turnstile(await _limits(settings, stack, upkeep)))
 
 
 async def _stored(settings: AccessSettings, stack: AsyncExitStack) -> KeyStore:
@@ -85,10 +88,10 @@ async def _stored(settings: AccessSettings, stack: AsyncExitStack) -> KeyStore:
     return await stack.enter_async_context(open_keys(settings.ledger))
 
 
-async def _limits(settings: AccessSettings, stack: AsyncExitStack) -> Limits:
+async def _limits(settings: AccessSettings, stack: AsyncExitStack, upkeep: Upkeep) -> Limits:
     if settings.ledger is None or settings.ledger.url in ("", MEMORY_URL):
         return MemoryLimits()
     limits = SqlLimits(SqlWorker(database_of(settings.ledger), LIMIT_TIMEOUT_S))
     stack.push_async_callback(limits.aclose)
-    await stack.enter_async_context(running(limits.keep(), "keeping limits up to date failed"))
+    await stack.enter_async_context(upkeep.running(limits.keep, "limits"))
     return FallbackLimits(limits)

@@ -52,8 +52,8 @@ class KeyRing:
 
     @property
     def has_keys(self) -> bool:
-        """Whether there is any key, or was: revoking the last one opens nothing."""
-        return bool(self._book.keys)
+        """Whether there is any key, or was: a key that is revoked or cannot be read opens nothing."""
+        return bool(self._book.keys or self._book.unreadable)
 
     async def find(self, key_id: str) -> Key | None:
         """Find a key, revoked and expired ones too.
@@ -78,16 +78,20 @@ class KeyRing:
         """Take over what has changed.
 
         Raises:
-            LedgerUnavailable: the store does not answer.
+            LedgerUnavailable: the store does not answer, or with what cannot be read: for who calls, it is away.
         """
         self._asked_at_s = self._monotonic()
         try:
             self._book = await self._store.read(self._book)
-        except LedgerUnavailable:
+        except Exception as error:
+            away = isinstance(error, LedgerUnavailable)
             if not self._away:
-                log.warning("keys_unavailable", serving_known_for_s=self._grace_s)
+                cause = None if away else error
+                log.warning("keys_unavailable", serving_known_for_s=self._grace_s, exc_info=cause)
             self._away = True
-            raise
+            if away:
+                raise
+            raise LedgerUnavailable("the store of keys cannot be read") from error
         # The time of the question: what changed after it is not known yet.
         self._read_at_s = self._asked_at_s
         self._away = False

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
+import structlog
 
 from tierwise_server.access.entries import Allowance, Book, Key
 from tierwise_server.ledger import tables
 
 if TYPE_CHECKING:
     from tierwise_server.access.sql_worker import SqlWorker
+
+log = structlog.get_logger("tierwise.access")
+
+_LISTS: Final = ("tiers", "task_types")
+NOTHING: Final = Allowance(0, 0)
+"""What may be spent where that cannot be read."""
 
 
 class SqlKeyStore:
@@ -77,13 +85,29 @@ def _read(connection: sa.Connection, known: Book | None) -> Book:
     number = connection.execute(sa.select(tables.access_change.c.number)).scalar() or 0
     if known is not None and known.change == number:
         return known
-    keys = connection.execute(sa.select(tables.access_key)).mappings()
+    keys: dict[str, Key] = {}
+    unreadable = set()
+    for row in connection.execute(_KEYS).mappings():
+        try:
+            keys[row["key_id"]] = _key_of(row)
+        except (TypeError, ValueError) as error:
+            unreadable.add(str(row["key_id"]))
+            log.error("a key cannot be read and is refused", key_id=row["key_id"], cause=str(error))
     tenants = connection.execute(sa.select(tables.access_tenant)).mappings()
     return Book(
         change=number,
-        keys={row["key_id"]: _key_of(row) for row in keys},
-        tenants={row["tenant"]: _allowance_of(row) for row in tenants},
+        keys=keys,
+        tenants={row["tenant"]: _tenants_allowance(row) for row in tenants},
+        unreadable=frozenset(unreadable),
     )
+
+
+def _read_as_text(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """Have a list come as it is written: decoded with its row, a faulty one would take every other key with it."""
+    return sa.cast(column, sa.Text).label(column.name) if column.name in _LISTS else column
+
+
+_KEYS: Final = sa.select(*map(_read_as_text, tables.access_key.c))
 
 
 def _columns(key: Key) -> dict[str, Any]:
@@ -105,16 +129,49 @@ def _columns(key: Key) -> dict[str, Any]:
 
 
 def _key_of(row: Any) -> Key:
+    """Make a key.
+
+    Raises:
+        TypeError, ValueError: the row holds what no server writes.
+    """
     columns = dict(row)
     columns["allowance"] = _allowance_of(columns)
+    for name in ("created_at_s", "expires_at_s", "revoked_at_s", "requests_per_minute", "streams"):
+        _check_number(name, columns[name])
     del columns["day_nano_usd"], columns["month_nano_usd"]
-    for name in ("tiers", "task_types"):
-        columns[name] = None if columns[name] is None else frozenset(columns[name])
+    for name in _LISTS:
+        columns[name] = _names(name, columns[name])
     return Key(**columns)
 
 
 def _allowance_of(row: Any) -> Allowance:
+    for name in ("day_nano_usd", "month_nano_usd"):
+        _check_number(name, row[name])
     return Allowance(row["day_nano_usd"], row["month_nano_usd"])
+
+
+def _tenants_allowance(row: Any) -> Allowance:
+    try:
+        return _allowance_of(row)
+    except TypeError as error:
+        tenant = row["tenant"]
+        log.error("an allowance cannot be read and is nothing", tenant=tenant, cause=str(error))
+        return NOTHING
+
+
+def _check_number(name: str, value: Any) -> None:
+    # An embedded store keeps any kind of value in any column.
+    if value is not None and not isinstance(value, (int, float)):
+        raise TypeError(f"{name} is no number")
+
+
+def _names(name: str, text: Any) -> frozenset[str] | None:
+    if text is None:
+        return None
+    names = json.loads(text)
+    if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+        raise TypeError(f"{name} is no list of names")
+    return frozenset(names)
 
 
 def _listed(names: Iterable[str] | None) -> list[str] | None:

@@ -77,6 +77,10 @@ class SqlWorker:
                     cause = cause_of(error)
                 log.warning("the store of keys failed", cause=cause)
                 raise LedgerUnavailable("the store of keys is unavailable") from error
+            except Exception as error:
+                self._disconnect()
+                log.exception("the store of keys failed")
+                raise LedgerUnavailable("the store of keys cannot be used") from error
         raise AssertionError("unreachable")
 
     def _disconnect(self) -> None:

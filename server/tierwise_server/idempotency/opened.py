@@ -9,36 +9,37 @@ from typing import TYPE_CHECKING
 from tierwise_server.access.sql_worker import SqlWorker
 from tierwise_server.idempotency.memory import MemoryAnswers
 from tierwise_server.idempotency.sql import SqlAnswers
-from tierwise_server.ledger.keeping import running
 from tierwise_server.ledger.opening import database_of
 from tierwise_server.ledger.settings import MEMORY_URL
+from tierwise_server.ledger.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from tierwise_server.idempotency.base import AnswerStore
     from tierwise_server.ledger.settings import LedgerSettings
 
-_FAILED = "remembering answers failed"
+_WHAT = "remembered answers"
 
 
 @asynccontextmanager
 async def open_answers(
-    kept: LedgerSettings | None, keep_s: float
+    kept: LedgerSettings | None, keep_s: float, upkeep: Upkeep | None = None
 ) -> AsyncIterator[AnswerStore | None]:
     """Open the store beside the ledger that is `kept`, whose tables are there; in memory where none is.
 
     Nothing is remembered, and None given, where `keep_s` is 0. Closes what it opened when the context ends.
     """
+    upkeep = upkeep or Upkeep()
     if not keep_s:
         yield None
         return
     if kept is None or kept.url == MEMORY_URL:
         memory = MemoryAnswers(keep_s)
-        async with running(memory.keep(), _FAILED):
+        async with upkeep.running(memory.keep, _WHAT):
             yield memory
         return
     answers = SqlAnswers(SqlWorker(database_of(kept), kept.write_timeout_s), keep_s)
     try:
-        async with running(answers.keep(), _FAILED):
+        async with upkeep.running(answers.keep, _WHAT):
             yield answers
     finally:
         await answers.aclose()

@@ -63,6 +63,7 @@ class Bookkeeper:
         self._content_characters = 0
         self._changed = asyncio.Event()
         self._closing = False
+        self._stuck = False
         self.spilled = 0
         self.lost = 0
 
@@ -102,10 +103,7 @@ class Bookkeeper:
             if self._waiting:
                 await self._write_some()
             if self._emergency is not None and not self._emergency.empty:
-                try:
-                    await self._replay(self._emergency)
-                except OSError as error:
-                    log.error("the emergency file cannot be read", cause=error.strerror)
+                await self._try_replay(self._emergency)
             if not self._waiting and not self._closing:
                 await self._idle()
 
@@ -162,6 +160,17 @@ class Bookkeeper:
             self.lost += 1
             log.error("an entry is refused; its reservation stays charged", cause=str(error))
 
+    async def _try_replay(self, emergency: EmergencyFile) -> None:
+        """Replay; whatever is in the way is told once, and the entries stay where they are until it is gone."""
+        try:
+            await self._replay(emergency)
+        except Exception as error:
+            if not self._stuck:
+                log.error("the emergency file cannot be replayed", exc_info=error)
+            self._stuck = True
+        else:
+            self._stuck = False
+
     async def _replay(self, emergency: EmergencyFile) -> None:
         """Bring what waits in the emergency file into the ledger, if that is back."""
         if not self._ledger.healthy:
@@ -181,6 +190,9 @@ class Bookkeeper:
             written = 0 if self._emergency is None else self._emergency.append(kept)
         except OSError as error:
             log.error("the emergency file cannot be written", cause=error.strerror)
+            written = 0
+        except Exception:
+            log.exception("entries cannot be written to the emergency file", entries=len(kept))
             written = 0
         self.spilled += written
         if written < len(kept):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
@@ -101,33 +101,20 @@ async def open_keeping(
 async def watch(
     keeping: Keeping, told: Told, changed: Callable[[bool], Awaitable[None]], *, every_s: float
 ) -> None:
-    """Tell how the ledger does, for ever: `told` every time, `changed` when its health changes."""
+    """Tell how the ledger does, for ever: `told` every time, `changed` its health, at first and when that changes."""
     keeper = keeping.keeper
     if keeper is None:
         return
-    was = True
+    was: bool | None = None
     while True:
         healthy = keeper.healthy
         told.state(healthy=healthy, waiting=keeper.waiting)
         told.emergency(spilled=keeper.spilled, lost=keeper.lost, filled=keeper.filled)
         if healthy != was:
-            if healthy:
-                log.info("the ledger records again")
-            else:
+            if not healthy:
                 log.error("the ledger does not record")
+            elif was is not None:
+                log.info("the ledger records again")
             await changed(healthy)
             was = healthy
         await asyncio.sleep(every_s)
-
-
-@asynccontextmanager
-async def running(work: Coroutine[Any, Any, None], what: str) -> AsyncIterator[None]:
-    """Run something beside the block. Not a task group: what fails in the block must leave it as it is."""
-    task = asyncio.get_running_loop().create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait((task,))
-        if not task.cancelled() and task.exception() is not None:
-            log.error(what, exc_info=task.exception())

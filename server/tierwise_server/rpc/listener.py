@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 CONFIGURATION = "tierwise.configuration"
 """The health service's name for whether the configuration that was read last is in force."""
 
+UPKEEP = "tierwise.upkeep"
+"""The health service's name for whether everything goes on that a server does beside its calls."""
+
 MOST_UNSENT_BYTES = 8 * 1024
 """What grpc takes of a stream beyond what its reader allows: the default of 64 KiB adds up where readers stall."""
 
@@ -81,6 +84,7 @@ class Listener:
         self._started = True
         await self.set_ready(self._ready)
         await self._health.set(CONFIGURATION, health_pb2.HealthCheckResponse.SERVING)
+        await self._health.set(UPKEEP, health_pb2.HealthCheckResponse.SERVING)
         return port
 
     async def set_ready(self, ready: bool) -> None:
@@ -148,6 +152,11 @@ class Listener:
         """Say whether what was read last could be taken over; the server as a whole serves either way."""
         states = health_pb2.HealthCheckResponse
         await self._health.set(CONFIGURATION, states.SERVING if usable else states.NOT_SERVING)
+
+    async def tell_upkeep(self, well: bool) -> None:
+        """Say whether keys, limits, the ledger and the configuration are kept up to date; calls are answered anyway."""
+        states = health_pb2.HealthCheckResponse
+        await self._health.set(UPKEEP, states.SERVING if well else states.NOT_SERVING)
 
     def _bind(self) -> int:
         address = self._settings.listen

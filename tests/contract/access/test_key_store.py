@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,6 +103,44 @@ async def test_who_knows_the_book_is_told_of_changes_and_of_nothing_else(opening
             assert seen != known
             known = seen
             assert await mine.read(known) is known
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("tiers", "not json"),
+        ("tiers", "null"),
+        ("task_types", '{"a": 1}'),
+        ("tiers", "[1]"),
+        ("streams", "many"),
+        ("expires_at_s", "never"),
+        ("day_nano_usd", "all"),
+    ],
+)
+async def test_a_key_that_cannot_be_read_takes_no_other_with_it(
+    column: str, value: str, tmp_path: Path
+) -> None:
+    (_, good), (_, bad) = a_key(), a_key()
+    async with open_keys(LedgerSettings(tmp_path)) as store:
+        await store.add(good)
+        await store.add(bad)
+        with closing(sqlite3.connect(tmp_path / DATABASE_FILE)) as connection:
+            change = f"UPDATE access_key SET {column} = ? WHERE key_id = ?"  # noqa: S608 - the test's own words
+            connection.execute(change, (value, bad.key_id))
+            connection.commit()
+        book = await store.read()
+        assert book.keys == {good.key_id: good}
+        assert book.unreadable == {bad.key_id}
+        assert await store.revoke(bad.key_id, NOW_S)
+
+
+async def test_an_allowance_that_cannot_be_read_is_nothing(tmp_path: Path) -> None:
+    async with open_keys(LedgerSettings(tmp_path)) as store:
+        await store.allow("acme", Allowance(1, None))
+        with closing(sqlite3.connect(tmp_path / DATABASE_FILE)) as connection:
+            connection.execute("UPDATE access_tenant SET day_nano_usd = 'all'")
+            connection.commit()
+        assert (await store.read()).tenants == {"acme": Allowance(0, 0)}
 
 
 def test_the_digest_and_no_more_of_a_key_is_on_the_disk(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from tierwise_server.errors import InvalidRequest, LedgerUnavailable, Reason, Re
 from tierwise_server.idempotency.base import AnswerStore, Claim, Place
 from tierwise_server.idempotency.memory import MemoryAnswers
 from tierwise_server.idempotency.sql import SqlAnswers
-from tierwise_server.ledger.keeping import running
 from tierwise_server.ledger.opening import database_of
 from tierwise_server.ledger.settings import LedgerSettings
 from tierwise_server.ledger.tables import remembered
+from tierwise_server.ledger.upkeep import Upkeep
 
 PLACE = Place("acme", "key-1", "r-1")
 BODY, OTHER = b"b" * 32, b"o" * 32
@@ -146,7 +146,7 @@ async def test_a_server_that_dies_frees_the_id_and_one_that_lives_does_not(
         dead, living, third = make(), make(), make()
         await claimed(dead)
         other = replace(PLACE, request_id="r-2")
-        async with running(living.keep(), "keeping failed"):
+        async with Upkeep().running(living.keep, "answers"):
             await claimed(living, other)
             await asyncio.sleep(LEASE_S * 2)
             assert await refused(third, other) is Reason.REQUEST_IN_FLIGHT
@@ -158,7 +158,7 @@ async def test_what_is_over_is_deleted(opened: Callable[..., Any]) -> None:
     async with opened(KEEP_S) as make:
         store = make()
         await store.finish(await claimed(store), b"answer")
-        async with running(store.keep(), "keeping failed"):
+        async with Upkeep().running(store.keep, "answers"):
             await asyncio.sleep(KEEP_S + LEASE_S)
         assert isinstance(store, SqlAnswers)
         counting = sa.select(sa.func.count()).select_from(remembered)

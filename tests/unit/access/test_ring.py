@@ -20,11 +20,12 @@ class Store(MemoryKeyStore):
         super().__init__()
         self.questions = 0
         self.away = False
+        self.failure: Exception = LedgerUnavailable()
 
     async def read(self, known: Book | None = None) -> Book:
         self.questions += 1
         if self.away:
-            raise LedgerUnavailable
+            raise self.failure
         return await super().read(known)
 
 
@@ -99,6 +100,36 @@ async def test_without_a_store_known_keys_serve_for_the_grace_and_unknown_ones_d
     clock.now_s += LOOK_S
     await ring.refresh()
     assert await ring.find(key.key_id) == key
+
+
+async def test_a_store_that_fails_in_any_way_is_away_and_comes_back() -> None:
+    store, (_, key) = Store(), a_key()
+    await store.add(key)
+    ring = KeyRing(store)
+    await ring.refresh()
+    store.failure, store.away = ValueError("a row that nobody can read"), True
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(ring.keep())
+        with pytest.raises(LedgerUnavailable):
+            await ring.refresh()
+        await store.revoke(key.key_id, NOW_S)
+        await asyncio.sleep(REFRESH_S + 0.1)
+        store.away = False
+        async with asyncio.timeout(REVOKED_WITHIN_S):
+            while not (await ring.find(key.key_id) or key).revoked_at_s:  # noqa: ASYNC110 - the store tells nobody
+                await asyncio.sleep(0.05)
+        keeping.cancel()
+
+
+async def test_keys_that_cannot_be_read_open_nothing() -> None:
+    class Unreadable(MemoryKeyStore):
+        async def read(self, known: Book | None = None) -> Book:
+            return Book(unreadable=frozenset({"spoiled"}))
+
+    ring = KeyRing(Unreadable())
+    await ring.refresh()
+    assert ring.has_keys
+    assert await ring.find("spoiled") is None
 
 
 async def test_revoking_the_last_key_opens_nothing() -> None:

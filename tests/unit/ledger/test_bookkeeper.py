@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.unit.ledger.rows import NOON_S, a_reservation, a_settlement, an_end, an_origin
 from tests.unit.ledger.waiting import SOON_S, until
@@ -134,6 +135,32 @@ async def test_the_next_server_records_what_the_last_one_could_not(
     async with bookkeeping(ledger, emergency, QUICK):
         await until(lambda: emergency.empty)
     assert (await the_only(ledger)).cost_nano_usd == 40
+
+
+async def test_whatever_is_in_the_way_of_a_replay_ends_nothing_and_loses_nothing(
+    emergency: EmergencyFile,
+) -> None:
+    class Puzzled(MemoryLedger):
+        puzzled = True
+
+        async def record(self, entries: Sequence[Entry]) -> None:
+            if self.puzzled:
+                raise RecursionError("deep")
+            await super().record(entries)
+
+    first, second, ledger = a_reservation(), a_reservation(an_origin(request_id="2")), Puzzled()
+    async with bookkeeping(ledger, emergency, QUICK) as bookkeeper:
+        with structlog.testing.capture_logs() as logs:
+            bookkeeper.settle_soon(a_settlement(first))
+            await until(lambda: logs and "replayed" in logs[-1]["event"])
+            await asyncio.sleep(5 * QUICK.retry_s)
+        assert sum("replayed" in line["event"] for line in logs) == 1
+        bookkeeper.settle_soon(a_settlement(second))
+        ledger.puzzled = False
+        await until(lambda: emergency.empty and not bookkeeper.waiting)
+    assert (await the_only(ledger)).cost_nano_usd == 40
+    assert len(await ledger.find("acme", "2")) == 1
+    assert bookkeeper.lost == 0
 
 
 async def test_replies_that_get_lost_do_no_harm(emergency: EmergencyFile) -> None:
