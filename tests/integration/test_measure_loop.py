@@ -259,7 +259,7 @@ async def test_a_failed_call_is_asked_again_and_left_out_until_then(tmp_path: Pa
     broken = measuring.script()
     refused = {"contains": "Task 1:", "model": "claude-opus-4-8"}
     broken["rules"] = [
-        {**refused, "fault": {"kind": "status", "status": 400}},
+        {**refused, "fault": {"kind": "redirect"}},
         *broken["rules"],
     ]
     async with Simulator(broken) as simulator:

@@ -86,7 +86,10 @@ def test_at_a_terminal_a_bar_shows_cost_so_far_and_time_left(
     tells_cost_and_time_left(found)
     assert not [line for line in lines if LINE.match(line)]
     total = found["judging"][-1]["cost"]
-    assert f"{ANSWERS} of {ANSWERS} answers, {JUDGEMENTS} judgements, ${total}" in lines
+    assert (
+        f"{ANSWERS} of {ANSWERS} answers, {JUDGEMENTS} of {JUDGEMENTS} judgements, ${total}"
+        in lines
+    )
 
 
 def test_without_a_terminal_plain_lines_tell_the_same(
@@ -106,5 +109,8 @@ def test_without_a_terminal_plain_lines_tell_the_same(
     # What the command prints stays apart from what it says on the way.
     total = found["judging"][-1]["cost"]
     result, following = done.stdout.splitlines()
-    assert result == f"{ANSWERS} of {ANSWERS} answers, {JUDGEMENTS} judgements, ${total}"
+    assert (
+        result
+        == f"{ANSWERS} of {ANSWERS} answers, {JUDGEMENTS} of {JUDGEMENTS} judgements, ${total}"
+    )
     assert following.startswith("next: tierwise measure report ")

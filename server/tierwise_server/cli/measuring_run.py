@@ -27,11 +27,14 @@ from tierwise_server.measure.judge import choose_judge
 from tierwise_server.measure.run import Halt, RunOptions
 from tierwise_server.measure.runfolder import RunFolder, settings_for
 from tierwise_server.measure.session import Ended, Session
+from tierwise_server.measure.standing import Work
 from tierwise_server.translation import engine_settings
 
 MOST_FAULTS_SHOWN = 20
 UNFINISHED = 3
-"""The exit code of a run that ended early: stopped, or out of money."""
+"""The exit code of a run that ended early: stopped, out of money, or at a provider that fails every call."""
+INCOMPLETE = 4
+"""The exit code of a run that went to its end, but some answers or judgements failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,9 @@ def run_sample(arguments: RunArguments) -> int:
     say(f"{len(tasks)} tasks on {', '.join(t.name for t in engine.table.tiers)}, into {path}")
     ended = asyncio.run(_work(session))
     _conclude(ended, path, arguments)
-    return 0 if ended.halt is Halt.DONE else UNFINISHED
+    if ended.halt is not Halt.DONE:
+        return UNFINISHED
+    return 0 if ended.whole else INCOMPLETE
 
 
 def _read(arguments: RunArguments) -> tuple[tuple[SampleTask, ...], str, list[str]]:
@@ -158,23 +163,16 @@ def _stopping(session: Session) -> Iterator[None]:
 
 
 def _conclude(ended: Ended, path: Path, arguments: RunArguments) -> None:
-    now = ended.standing
-    total = now.done + now.failed + now.missing
-    typer.echo(
-        f"{now.done} of {total} answers, {ended.judgements} judgements, {usd(now.spent_nano_usd)}"
-    )
+    now, judged = ended.standing, ended.judged
+    judgements = f"{judged.done} of {judged.total} judgements" if judged.total else "no judgements"
+    typer.echo(f"{now.done} of {now.total} answers, {judgements}, {usd(now.spent_nano_usd)}")
     if now.lost:
         typer.echo(
             f"{now.lost} calls were under way when a run was killed; they may have been billed and are"
             " counted at their worst case"
         )
-    if now.failed and arguments.repeat_lost:
-        typer.echo(f"{now.failed} answers failed; the same command tries them again")
-    elif now.failed:
-        typer.echo(
-            f"{now.failed} answers are missing; the same command tries again what failed, and without"
-            " --lost leave also what was lost"
-        )
+    for line in _failures(ended, arguments):
+        typer.echo(line)
     if ended.halt is Halt.MONEY:
         typer.echo(
             f"stopped: the next call might exceed --max-cost {usd(arguments.most_nano_usd)};"
@@ -186,3 +184,25 @@ def _conclude(ended: Ended, path: Path, arguments: RunArguments) -> None:
         typer.echo("stopped; the same command resumes")
     elif now.done:
         typer.echo(f"next: tierwise measure report {path}")
+
+
+def _failures(ended: Ended, arguments: RunArguments) -> Iterator[str]:
+    now = ended.standing
+    if now.failed:
+        reasons = ", ".join(f"{name} {count}" for name, count in now.reasons.items())
+        yield f"{now.failed} answers failed; their tasks are left out of every comparison ({reasons})"
+        yield from _what_becomes_of(now, arguments)
+    if ended.judged.failed:
+        yield f"{ended.judged.failed} judgements failed; what they would compare is left out"
+        yield from _what_becomes_of(ended.judged, arguments)
+
+
+def _what_becomes_of(work: Work, arguments: RunArguments) -> Iterator[str]:
+    left = 0 if arguments.repeat_lost else work.left
+    again = work.failed - work.kept - left
+    if again > 0:
+        yield f"  the same command tries {again} of them again"
+    if work.kept:
+        yield f"  {work.kept} were refused or billed: only --retry-failed tries them again"
+    if left:
+        yield f"  {left} were lost and may have been billed: tried again without --lost leave"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -25,7 +25,7 @@ from tierwise_server.errors import Reason, UpstreamError
 from tierwise_server.measure.judge import Judge, judge_jobs
 from tierwise_server.measure.probing import Probe, units_of
 from tierwise_server.measure.recording import Recorder, replayed, worst_nano_usd
-from tierwise_server.measure.run import Halt, Progress
+from tierwise_server.measure.run import Halt, Job, Progress
 from tierwise_server.measure.session import Session
 from tierwise_server.measure.state import CallKey, Entry
 from tierwise_server.providers.base import ModelCall, ProviderEvent
@@ -123,10 +123,10 @@ class BatchSession(Session):
         except ToldToStop:
             return Halt.TOLD
 
-    async def judge_answers(self, recorder: Recorder) -> tuple[Halt, int]:
+    async def judge_answers(self, recorder: Recorder) -> tuple[Halt, Sequence[Job]]:
         """Judge in as many batches as it takes."""
         if self.judge is None:
-            return Halt.DONE, 0
+            return Halt.DONE, ()
         jobs = judge_jobs(
             self._judge(self.judge, recorder), self.folder.tasks, self.folder.settings.tiers
         )
@@ -141,7 +141,7 @@ class BatchSession(Session):
                 halt = await self._round("judging", missing, recorder)
         except ToldToStop:
             halt = Halt.TOLD
-        return halt, sum(job.done for job in jobs)
+        return halt, jobs
 
     def _judge(self, model: Model, recorder: Recorder) -> Judge:
         return Judge(model, self.engine.providers[model.provider], recorder)

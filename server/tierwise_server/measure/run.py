@@ -20,7 +20,7 @@ from tierwise_server.measure.probing import Probe, Unit, units_of, worst_nano_us
 from tierwise_server.measure.purse import Purse
 from tierwise_server.measure.recording import Recorder
 from tierwise_server.measure.runfolder import RunFolder, RunMismatch, tiers_version
-from tierwise_server.measure.state import RunState, answer_key
+from tierwise_server.measure.state import RunState, answer_key, is_refusal
 
 
 class Unpriced(TierwiseError):
@@ -37,7 +37,8 @@ class Halt(enum.Enum):
 
 
 MOST_FAILURES_IN_A_ROW = 20
-"""After so many, and twice the concurrency, without one success the provider is thought to be down."""
+"""After so many, and twice the concurrency, without one success the provider is thought to be down; refusals that lie
+in the task do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +68,6 @@ class Progress:
     total: int
     spent_nano_usd: int
     left_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a run stands: `missing` units have no outcome yet, `failed` ones have a failure."""
-
-    done: int
-    failed: int
-    missing: int
-    spent_nano_usd: int
-    lost: int
 
 
 class Job(Protocol):
@@ -203,7 +193,7 @@ class Runner:
 
     Attributes:
         stop: set it to end cleanly: what is under way is finished, nothing else begun.
-        halt: why it ended.
+        halt: why it ended, or ends as soon as what is under way is finished.
     """
 
     jobs: Sequence[Job]
@@ -240,12 +230,12 @@ class Runner:
 
     async def _work(self, priced: Iterator[tuple[Job, int]], purse: Purse) -> None:
         for job, worst in priced:
-            if self.stop.is_set():
-                self.halt = Halt.TOLD if self.halt is Halt.DONE else self.halt
+            if self.halt is Halt.DONE and self.stop.is_set():
+                self.halt = Halt.TOLD
+            if self.halt is not Halt.DONE:
                 return
             if not await purse.take(worst):
                 self.halt = Halt.MONEY
-                self.stop.set()
                 return
             try:
                 worked = await job.do()
@@ -255,18 +245,28 @@ class Runner:
             self._failed += not worked
             if worked:
                 self._failing = 0
-            elif not self.recorder.made.isdisjoint(job.calls):
-                # A failure played from the journal says nothing of the provider as it is now.
+            elif self._is_unwell(job):
                 self._failing += 1
             if self._failing >= max(MOST_FAILURES_IN_A_ROW, 2 * self.options.concurrency):
                 self.halt = Halt.FAILING
-                self.stop.set()
             self._say()
 
+    def _is_unwell(self, job: Job) -> bool:
+        """Whether the job's failure says that the provider is not well.
+
+        One that is played from the journal says nothing of the provider as it is now, and a refusal nothing at all.
+        """
+        ends = (self.recorder.state.outcomes[call] for call in self.recorder.made & {*job.calls})
+        return any(end["kind"] != "answered" and not is_refusal(end) for end in ends)
+
     def _worst(self, job: Job) -> int:
-        if self.options.most_nano_usd is None:
+        if self.options.most_nano_usd is None or any(map(self._is_given_up, job.calls)):
             return 0
         return job.worst_nano_usd
+
+    def _is_given_up(self, call: str) -> bool:
+        known = self.recorder.known(call)
+        return known is not None and known["kind"] != "answered"
 
     def _say(self) -> None:
         pace_s = (self.monotonic() - self._begun_s) / self._finished if self._finished else None
@@ -286,15 +286,6 @@ def unit_jobs(folder: RunFolder, probe: Probe) -> tuple[UnitJob, ...]:
     """Every tier on every task."""
     units = units_of(folder.tasks, probe.engine.table.tiers)
     return tuple(UnitJob(probe, unit) for unit in units)
-
-
-def standing(folder: RunFolder, state: RunState) -> Standing:
-    """Where the run stands."""
-    places = [(task.id, tier) for task in folder.tasks for tier in folder.settings.tiers]
-    done = sum(state.done(*place) for place in places)
-    failed = sum(place in state.units for place in places) - done
-    missing = len(places) - done - failed
-    return Standing(done, failed, missing, state.paid_nano_usd, state.lost)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -17,13 +17,12 @@ from tierwise_server.measure.run import (
     Progress,
     Runner,
     RunOptions,
-    Standing,
     check_priced,
     recording,
-    standing,
     unit_jobs,
 )
 from tierwise_server.measure.runfolder import RunFolder
+from tierwise_server.measure.standing import Standing, Work, judged, standing
 
 Tell = Callable[[str, Progress], None]
 
@@ -34,7 +33,18 @@ class Ended:
 
     halt: Halt
     standing: Standing
-    judgements: int
+    judged: Work
+
+    @property
+    def judgements(self) -> int:
+        """How many judgements there are."""
+        return self.judged.done
+
+    @property
+    def whole(self) -> bool:
+        """Whether every answer and every judgement is there."""
+        answered = self.standing.done == self.standing.total
+        return self.halt is Halt.DONE and answered and self.judged.done == self.judged.total
 
 
 @dataclass(slots=True)
@@ -67,24 +77,28 @@ class Session:
         if self.judge is not None:
             check_priced(self.judge, self.engine.prices)
         async with recording(self.folder, self.engine, self.options) as recorder:
-            halt, judged = await self.answer(recorder), 0
-            if halt is Halt.DONE:
-                halt, judged = await self.judge_answers(recorder)
-            return Ended(halt, standing(self.folder, recorder.state), judged)
+            halt = await self.answer(recorder)
+            jobs: Sequence[Job] = ()
+            if halt in (Halt.DONE, Halt.FAILING):
+                # One tier's model may fail and the judge be well: what is answered can be judged.
+                judging, jobs = await self.judge_answers(recorder)
+                halt = halt if judging is Halt.DONE else judging
+            state = recorder.state
+            return Ended(halt, standing(self.folder, state), judged(jobs, state))
 
     async def answer(self, recorder: Recorder) -> Halt:
         """Answer and check what is missing."""
         jobs = unit_jobs(self.folder, Probe(self.engine, recorder))
         return await self.work("answering", jobs, recorder)
 
-    async def judge_answers(self, recorder: Recorder) -> tuple[Halt, int]:
-        """Judge what is not judged; also says how many judgements there are now."""
+    async def judge_answers(self, recorder: Recorder) -> tuple[Halt, Sequence[Job]]:
+        """Judge what is not judged; also says which judgements are due."""
         if self.judge is None:
-            return Halt.DONE, 0
+            return Halt.DONE, ()
         judge = Judge(self.judge, self.engine.providers[self.judge.provider], recorder)
         jobs = judge_jobs(judge, self.folder.tasks, self.folder.settings.tiers)
         halt = await self.work("judging", jobs, recorder)
-        return halt, sum(job.done for job in jobs)
+        return halt, jobs
 
     async def work(self, step: str, jobs: Sequence[Job], recorder: Recorder) -> Halt:
         """Do the jobs of one step."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from tierwise_server.core.model import CallKind
+from tierwise_server.errors import Reason
 
 Entry = Mapping[str, Any]
 
@@ -34,6 +35,15 @@ class CallKey:
 def answer_key(task: str, tier: str, kind: CallKind) -> CallKey:
     """The key of a tier's answer to a task, or of the check of that answer."""
     return CallKey("check" if kind is CallKind.CHECK else "answer", task, tier)
+
+
+REFUSALS: Final = frozenset({Reason.CONTEXT_TOO_LONG, Reason.UPSTREAM_REJECTED})
+"""Reasons that lie in the task: they say nothing of how the provider is, and asking again changes nothing."""
+
+
+def is_refusal(entry: Entry) -> bool:
+    """Whether a call or unit failed for a reason that lies in the task."""
+    return Reason.__members__.get(entry.get("reason", "")) in REFUSALS
 
 
 @dataclass(slots=True)
@@ -87,11 +97,14 @@ class RunState:
                 pass
 
     def outcome(self, key: str) -> Entry | None:
-        """How the call ended; None when it never did, or at no cost, so that it may be made (again)."""
+        """How the call ended; None when it never did, or failed at no cost for a reason that may have passed.
+
+        A refusal stands: the same call would be refused again.
+        """
         entry = self.outcomes.get(key)
-        if entry is not None and entry["kind"] == "failed" and entry["usage"] is None:
-            return None
-        return entry
+        if entry is None or entry["kind"] != "failed" or entry["usage"] is not None:
+            return entry
+        return entry if is_refusal(entry) else None
 
     def answered(self, key: CallKey) -> Entry | None:
         """The answer to a call, if there is one."""
