@@ -223,6 +223,10 @@ func evidenceFrom(evidence *tierwisev1.Evidence) *Evidence {
 		PriceBookVersion: evidence.GetPriceBookVersion(),
 		MeasureTime:      timeFrom(evidence.GetMeasureTime()),
 		ExpireTime:       timeFrom(evidence.GetExpireTime()),
+		EscalationRate:   evidence.EscalationRate,
+		Tolerance:        evidence.Tolerance,
+		Confidence:       evidence.Confidence,
+		LossBound:        evidence.LossBound,
 	}
 }
 

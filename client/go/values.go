@@ -139,6 +139,14 @@ type Evidence struct {
 	MeasureTime time.Time `json:"measure_time"`
 	// When it stops counting; zero when it does not.
 	ExpireTime time.Time `json:"expire_time"`
+	// The share of tasks that the row is expected to send up; nil when it was not measured.
+	EscalationRate *float64 `json:"escalation_rate"`
+	// The most that the row was allowed to lose in quality against the strongest tier, and how sure one was to be
+	// that it loses no more; nil when nothing was asked.
+	Tolerance  *float64 `json:"tolerance"`
+	Confidence *float64 `json:"confidence"`
+	// What it loses at most at that confidence, negative for a gain; nil when nothing could be certified.
+	LossBound *float64 `json:"loss_bound"`
 }
 
 // RouteResult is the decision about a task, which cost nothing.

@@ -111,6 +111,11 @@ async def _serves_as_proposed(toml: str, proposed: dict[str, ProposedRow]) -> No
             assert shown.evidence.sample_size == EACH
             assert shown.evidence.judge == "check"
             assert shown.evidence.mean_cost_nano_usd == evidence.mean_cost_nano_usd
+            assert shown.evidence.escalation_rate == evidence.escalation_rate
+            assert shown.evidence.tolerance == TOLERANCE.loss
+            assert shown.evidence.confidence == TOLERANCE.confidence
+            assert shown.evidence.HasField("loss_bound") is (evidence.loss_bound is not None)
+            assert shown.evidence.loss_bound == (evidence.loss_bound or 0.0)
             assert list(shown.decision.cascade) == list(row.candidate.cascade)
         for task in tasks:
             assert task.prompt is not None

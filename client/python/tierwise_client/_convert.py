@@ -173,6 +173,10 @@ def evidence(proto: routing_pb2.Evidence) -> _values.Evidence:
         price_book_version=proto.price_book_version,
         measure_time=_time(proto.measure_time) if proto.HasField("measure_time") else None,
         expire_time=_time(proto.expire_time) if proto.HasField("expire_time") else None,
+        escalation_rate=proto.escalation_rate if proto.HasField("escalation_rate") else None,
+        tolerance=proto.tolerance if proto.HasField("tolerance") else None,
+        confidence=proto.confidence if proto.HasField("confidence") else None,
+        loss_bound=proto.loss_bound if proto.HasField("loss_bound") else None,
     )
 
 

@@ -211,6 +211,10 @@ class Evidence:
         price_book_version: the price book of the measurement.
         measure_time: when it was measured.
         expire_time: when it stops counting.
+        escalation_rate: the share of tasks that the row is expected to send up; None when it was not measured.
+        tolerance: the most that the row was allowed to lose in quality against the strongest tier.
+        confidence: how sure one was to be that it loses no more; like the tolerance, None when nothing was asked.
+        loss_bound: what it loses at most at that confidence, negative for a gain; None when nothing was certified.
     """
 
     sample_size: int
@@ -223,6 +227,10 @@ class Evidence:
     price_book_version: str
     measure_time: datetime | None
     expire_time: datetime | None
+    escalation_rate: float | None
+    tolerance: float | None
+    confidence: float | None
+    loss_bound: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,6 +156,10 @@ function evidenceOf(evidence: pb.Evidence): values.Evidence {
     priceBookVersion: evidence.priceBookVersion,
     measureTime: timeOf(evidence.measureTime),
     expireTime: timeOf(evidence.expireTime),
+    escalationRate: evidence.escalationRate,
+    tolerance: evidence.tolerance,
+    confidence: evidence.confidence,
+    lossBound: evidence.lossBound,
   };
 }
 

@@ -142,6 +142,14 @@ export interface Evidence {
   readonly measureTime: Date | undefined;
   /** When it stops counting. */
   readonly expireTime: Date | undefined;
+  /** The share of tasks that the row is expected to send up; undefined when it was not measured. */
+  readonly escalationRate: number | undefined;
+  /** The most that the row was allowed to lose in quality against the strongest tier; undefined when nothing was asked. */
+  readonly tolerance: number | undefined;
+  /** How sure one was to be that it loses no more; undefined when nothing was asked. */
+  readonly confidence: number | undefined;
+  /** What it loses at most at that confidence, negative for a gain; undefined when nothing could be certified. */
+  readonly lossBound: number | undefined;
 }
 
 /** The decision about a task, which cost nothing. */

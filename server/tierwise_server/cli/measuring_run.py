@@ -74,6 +74,7 @@ def run_sample(arguments: RunArguments) -> int:
         seed=arguments.seed,
         now=dt.datetime.now(dt.UTC),
         batched=arguments.batch,
+        structured_checks=engine.settings.structured_checks,
         cautions=cautions,
     )
     path = arguments.out or Path(f"measure-{run_settings.sample_hash[:8]}")

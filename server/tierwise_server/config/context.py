@@ -46,7 +46,7 @@ class Context:
 
     def all_entries(self, name: str) -> bool:
         """Whether every entry of a top-level list is there, be it with a fault inside."""
-        return not any(gone[0] == name and len(gone) <= 2 for gone in self.removed)
+        return not any(len(gone) <= 2 and gone[:1] in ((), (name,)) for gone in self.removed)
 
     def described_tiers(self) -> Iterator[tuple[ResolvedTier, ModelSettings]]:
         """The tiers whose model is known and described, with that model."""

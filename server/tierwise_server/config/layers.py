@@ -11,11 +11,18 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from tierwise_server.config.sections import FilePath, Name, Pause, Section
-from tierwise_server.core.calibration import SIGNAL_CLIP
+from tierwise_server.config.sections_evidence import (
+    CalibrationSettings,
+    EvidenceSettings,
+    ModelId,
+    Thinking,
+    TierEffort,
+    Tokens,
+)
 from tierwise_server.core.confidence import SELF_REPORT
 
 REFUSE: Final = "refuse"
@@ -27,14 +34,10 @@ PICO_PER_MICRO: Final = 1_000_000
 _PRICE: Final = re.compile(r"[0-9]{1,5}(?:\.[0-9]{1,9})?", re.ASCII)
 
 Effort = Literal["low", "medium", "high", "xhigh", "max"]
-TierEffort = Literal["default", "low", "medium", "high", "xhigh", "max"]
-Thinking = Literal["none", "budget", "adaptive"]
 Method = Literal["self_report"]
 METHODS: Final[tuple[Method, ...]] = (SELF_REPORT,)
 
-Tokens = Annotated[int, Field(ge=1, le=100_000_000)]
 Names = Annotated[tuple[Name, ...], Field(strict=False)]
-ModelId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
 
 
 def _price(value: object) -> object:
@@ -152,66 +155,6 @@ class PolicySettings(EscalationSettings):
     """
 
     tier: Name | None = None
-
-
-class EvidenceSettings(Section):
-    """The measurement behind a row.
-
-    Attributes:
-        sample_size: how many tasks were measured.
-        quality: their mean quality, from 0 to 1.
-        quality_low: the lower end of its confidence interval.
-        quality_high: the upper end of its confidence interval.
-        mean_cost_nano_usd: the mean cost of a task, in nano-USD.
-        judge: who judged the answers.
-        dataset_hash: the fingerprint of the sample.
-        price_book_version: the prices that the cost was worked out with.
-        measured_at: when; a date with time and offset.
-        expires_at: until when the measurement is to be believed.
-        models: tier to the model that was measured there.
-        escalation_rate: the share of tasks that the row is expected to send up, from 0 to 1.
-        tolerance: the most that the row was allowed to lose against the strongest tier, from 0 to 1.
-        confidence: how sure one was to be that it loses no more.
-        loss_bound: what it loses at most at that confidence; left out where nothing is certified.
-        row_hash: the fingerprint of the row with this evidence; a row that was changed since is refused.
-    """
-
-    sample_size: Annotated[int, Field(ge=1)]
-    quality: Annotated[float, Field(ge=0, le=1)]
-    quality_low: Annotated[float, Field(ge=0, le=1)]
-    quality_high: Annotated[float, Field(ge=0, le=1)]
-    mean_cost_nano_usd: Annotated[int, Field(ge=0)]
-    judge: str
-    dataset_hash: str
-    price_book_version: str
-    measured_at: AwareDatetime
-    expires_at: AwareDatetime
-    models: dict[Name, ModelId] | None = None
-    escalation_rate: Annotated[float, Field(ge=0, le=1)] | None = None
-    tolerance: Annotated[float, Field(ge=0, le=1)] | None = None
-    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
-    loss_bound: Annotated[float, Field(ge=-1, le=1)] | None = None
-    row_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
-
-
-class CalibrationSettings(Section):
-    """How a tier's self-reports become confidences in a row: intercept + slope * log-odds, through the logistic.
-
-    Attributes:
-        model: the model that it was fitted to.
-        intercept: the log-odds of a good draft at a signal of one half.
-        slope: how much a step in the signal's log-odds says; 0 says nothing.
-        labels: how many judged answers of the row's task types it saw.
-        pooled_labels: how many of that model in all.
-        clip: how far signals are held from 0 and 1.
-    """
-
-    model: ModelId
-    intercept: Annotated[float, Field(ge=-100, le=100)]
-    slope: Annotated[float, Field(ge=0, le=100)]
-    labels: Annotated[int, Field(ge=0)] = 0
-    pooled_labels: Annotated[int, Field(ge=0)] = 0
-    clip: Annotated[float, Field(gt=0, lt=0.5)] = SIGNAL_CLIP
 
 
 class RowSettings(PolicySettings):

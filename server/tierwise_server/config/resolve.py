@@ -14,7 +14,6 @@ from tierwise_server.config.findings import Loc
 from tierwise_server.config.layers import (
     REFUSE,
     EscalationSettings,
-    EvidenceSettings,
     Layer,
     ModelSettings,
     PolicySettings,
@@ -22,6 +21,7 @@ from tierwise_server.config.layers import (
     RowSettings,
     TierSettings,
 )
+from tierwise_server.config.sections_evidence import EvidenceSettings
 from tierwise_server.config.version import table_version
 from tierwise_server.core.calibration import Calibration
 from tierwise_server.core.confidence import HIGHEST_SCORE

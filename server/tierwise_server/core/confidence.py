@@ -23,6 +23,9 @@ SELF_REPORT: Final = "self_report"
 LOWEST_SCORE: Final = 1
 HIGHEST_SCORE: Final = 10
 
+CHECK_VERSION: Final = "self-report-1"
+"""Names the question below. A changed question gets a new version: scores are only comparable under one."""
+
 CHECK_MARK: Final = "tierwise-confidence-check"
 """Stands in every check's question, so that a reader of upstream logs can tell a check from an answer."""
 

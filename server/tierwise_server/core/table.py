@@ -43,7 +43,7 @@ class Adjustment(enum.Enum):
 class Evidence:
     """The measurement behind a row; the fields mean what the contract says of them. Times are Unix seconds.
 
-    `escalation_rate` is the share of tasks that the row is expected to send up; None when it was not measured.
+    The last four are None where they were not measured, or nothing was promised.
     """
 
     sample_size: int
@@ -57,6 +57,9 @@ class Evidence:
     measured_at_s: int
     expires_at_s: int
     escalation_rate: float | None = None
+    tolerance: float | None = None
+    confidence: float | None = None
+    loss_bound: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from tierwise_server import __version__
+from tierwise_server.config.evidence import tier_facts
 from tierwise_server.config.version import table_version
 from tierwise_server.core.calibration import Calibration
 from tierwise_server.core.table import Policy, RoutingTable
@@ -23,7 +24,7 @@ from tierwise_server.errors import TierwiseError
 from tierwise_server.measure.dataset import SampleTask, dataset_hash, parse_lines
 from tierwise_server.measure.journal import sync_folder, write_atomically
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 SETTINGS_FILE: Final = "run.json"
 TASKS_FILE: Final = "tasks.jsonl"
 LABELS_FILE: Final = "labels.json"
@@ -40,6 +41,7 @@ class RunSettings:
     Attributes:
         tiers: the measured tiers, weakest first.
         models: tier to the model that fills it.
+        tier_facts: tier to everything of it that changes its answers or its confidences, as evidence keeps it.
         tiers_version: the fingerprint of tiers and models with all their settings.
         table: the rows in force for the sampled task types when the run was made.
         dataset_hash: the fingerprint of the whole file.
@@ -50,6 +52,7 @@ class RunSettings:
 
     tiers: tuple[str, ...]
     models: Mapping[str, str]
+    tier_facts: Mapping[str, Mapping[str, Any]]
     tiers_version: str
     table: Mapping[str, Policy]
     table_version: str
@@ -109,6 +112,7 @@ def settings_for(
     seed: int,
     now: dt.datetime,
     batched: bool = False,
+    structured_checks: bool = True,
     cautions: Sequence[str] = (),
 ) -> RunSettings:
     """Describe a run of these tasks on every tier of the table."""
@@ -122,6 +126,9 @@ def settings_for(
     return RunSettings(
         tiers=tuple(tier.name for tier in table.tiers),
         models={tier.name: tier.model.id for tier in table.tiers},
+        tier_facts={
+            tier.name: tier_facts(tier, structured_checks=structured_checks) for tier in table.tiers
+        },
         tiers_version=tiers_version(table),
         table=rows,
         table_version=table.version,
@@ -197,6 +204,7 @@ def _differences(made: RunSettings, wanted: RunSettings) -> list[str]:
         "dataset_hash": "the tasks",
         "sample_hash": "the sample",
         "tiers_version": "the tiers or their models",
+        "tier_facts": "the tiers or how their answers are checked",
         "price_book_version": "the prices",
         "batched": "--batch",
     }

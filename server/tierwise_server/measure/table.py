@@ -26,6 +26,7 @@ from tierwise_server.measure.policy import (
     measure,
     propose,
 )
+from tierwise_server.measure.runfolder import RunSettings
 from tierwise_server.measure.utility import choose_by_utility
 
 EXPIRES_AFTER: Final = dt.timedelta(days=180)
@@ -276,7 +277,7 @@ def _evidence(
         "price_book_version": settings.price_book_version,
         "measured_at": settings.made_at,
         "expires_at": settings.made_at + expires_after,
-        "models": {tier: settings.models[tier] for tier in settings.tiers},
+        "tiers": _measured_tiers(settings, measured.candidate),
         "escalation_rate": round(measured.escalation.value, 4),
     }
     if tolerance is not None:
@@ -285,6 +286,20 @@ def _evidence(
         margin = 5e-5 if proposal.bound > 0 else 0.0
         evidence["loss_bound"] = min(1.0, round(proposal.bound + margin, 4))
     return evidence
+
+
+def _measured_tiers(settings: RunSettings, candidate: Candidate) -> dict[str, dict[str, Any]]:
+    """What the row's tiers were, and the one that its loss is held against; how drafts were checked."""
+    counted = (*candidate.cascade, settings.tiers[-1])
+    return {
+        tier: {
+            name: fact
+            for name, fact in settings.tier_facts[tier].items()
+            if name != "check" or tier in candidate.cascade[:-1]
+        }
+        for tier in settings.tiers
+        if tier in counted
+    }
 
 
 def graded_by(measurement: Measurement, tasks: Sequence[SampleTask]) -> str:

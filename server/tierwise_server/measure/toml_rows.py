@@ -55,17 +55,21 @@ def diff(old: str, new: str, old_name: str, new_name: str) -> str:
 
 
 def _table(content: Mapping[str, Any], path: str) -> Iterator[str]:
-    tables = {k: v for k, v in content.items() if isinstance(v, Mapping) and k != "models"}
+    tables = {k: v for k, v in content.items() if isinstance(v, Mapping)}
     for key, value in content.items():
         if key not in tables:
             yield f"{_key(key)} = {_value(value)}"
     for key, value in tables.items():
         inner = f"{path}.{_key(key)}"
-        if all(isinstance(one, Mapping) for one in value.values()):
+        if key != "tiers" and all(isinstance(one, Mapping) for one in value.values()):
             for name, one in value.items():
                 yield from ("", f"[{inner}.{_key(name)}]", *_table(one, ""))
         else:
-            yield from ("", f"[{inner}]", *_table(value, inner))
+            # What tiers were is read by nobody but the server: one line each.
+            lines = (
+                [f"{_key(k)} = {_value(v)}" for k, v in value.items()] if key == "tiers" else None
+            )
+            yield from ("", f"[{inner}]", *(lines or _table(value, inner)))
 
 
 def _key(name: str) -> str:

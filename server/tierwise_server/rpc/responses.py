@@ -259,6 +259,10 @@ def _evidence(evidence: table.Evidence) -> routing_pb2.Evidence:
         price_book_version=evidence.price_book_version,
         measure_time=Timestamp(seconds=evidence.measured_at_s),
         expire_time=Timestamp(seconds=evidence.expires_at_s),
+        escalation_rate=evidence.escalation_rate,
+        tolerance=evidence.tolerance,
+        confidence=evidence.confidence,
+        loss_bound=evidence.loss_bound,
     )
 
 

@@ -119,6 +119,27 @@ def test_evidence_is_read_whole() -> None:
     assert (evidence.sample_size, evidence.quality, evidence.judge) == (40, 0.9, "check")
     assert evidence.measure_time == datetime(2026, 11, 1, tzinfo=UTC)
     assert evidence.expire_time is None
+    promised = (
+        evidence.escalation_rate,
+        evidence.tolerance,
+        evidence.confidence,
+        evidence.loss_bound,
+    )
+    assert promised == (None, None, None, None)
+
+
+def test_what_evidence_promises_is_read_zeros_too() -> None:
+    proto = routing_pb2.Evidence(
+        escalation_rate=0.0, tolerance=0.02, confidence=0.9, loss_bound=-0.1
+    )
+    evidence = _convert.evidence(proto)
+    promised = (
+        evidence.escalation_rate,
+        evidence.tolerance,
+        evidence.confidence,
+        evidence.loss_bound,
+    )
+    assert promised == (0.0, 0.02, 0.9, -0.1)
 
 
 def test_usd_is_exact_whatever_the_decimal_context() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -12,6 +13,7 @@ from tests.unit.core.builders import a_prompt
 from tierwise_server.core.confidence import (
     CHECK_MARK,
     CHECK_MAX_OUTPUT_TOKENS,
+    CHECK_VERSION,
     HIGHEST_SCORE,
     LOWEST_SCORE,
     SCORE_SCHEMA,
@@ -151,3 +153,14 @@ def test_check_of_a_model_that_always_thinks_may_write_more(
     model = Model("m", "anthropic", 200_000, 64_000, always_thinks=always_thinks)
     assert max_output_tokens(model) == limit
     assert CHECK_MAX_OUTPUT_TOKENS < THINKING_CHECK_MAX_OUTPUT_TOKENS
+
+
+def test_a_changed_question_gets_a_new_version() -> None:
+    """Evidence names the version, and a score given to other words is another score."""
+    asked = [
+        check_prompt(a_prompt(), "", structured=structured).messages[-1].texts
+        for structured in (True, False)
+    ]
+    text = json.dumps([asked, SCORE_SCHEMA], sort_keys=True)
+    fingerprints = {"self-report-1": "09e1fabfe9fc"}
+    assert hashlib.sha256(text.encode()).hexdigest()[:12] == fingerprints[CHECK_VERSION]

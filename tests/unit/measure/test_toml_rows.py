@@ -22,7 +22,22 @@ EVIDENCE = {
     "price_book_version": "p",
     "measured_at": "2026-11-01T00:00:00Z",
     "expires_at": "2027-05-01T00:00:00+02:00",
-    "models": {"efficient": "claude-x", "tier with space": "y"},
+    "tiers": {
+        "efficient": {
+            "model": "claude-x",
+            "max_output_tokens": 7,
+            "thinking": "none",
+            "effort": "default",
+            "check": "v number",
+        },
+        "tier with space": {
+            "model": "y",
+            "max_output_tokens": 7,
+            "thinking": "budget",
+            "thinking_budget_tokens": 5,
+            "effort": "low",
+        },
+    },
 }
 
 

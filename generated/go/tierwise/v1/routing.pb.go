@@ -560,7 +560,15 @@ type Evidence struct {
 	// When it was measured.
 	MeasureTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=measure_time,json=measureTime,proto3" json:"measure_time,omitempty"`
 	// When the evidence stops counting.
-	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// The share of tasks that the row is expected to send up, from 0 to 1; absent when it was not measured.
+	EscalationRate *float64 `protobuf:"fixed64,11,opt,name=escalation_rate,json=escalationRate,proto3,oneof" json:"escalation_rate,omitempty"`
+	// The most that the row was allowed to lose in quality against the strongest tier; absent when nothing was asked.
+	Tolerance *float64 `protobuf:"fixed64,12,opt,name=tolerance,proto3,oneof" json:"tolerance,omitempty"`
+	// How sure one was to be that it loses no more, from 0 to 1; absent when nothing was asked.
+	Confidence *float64 `protobuf:"fixed64,13,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
+	// What it loses at most at that confidence, negative for a gain; absent when nothing could be certified.
+	LossBound     *float64 `protobuf:"fixed64,14,opt,name=loss_bound,json=lossBound,proto3,oneof" json:"loss_bound,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -665,6 +673,34 @@ func (x *Evidence) GetExpireTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Evidence) GetEscalationRate() float64 {
+	if x != nil && x.EscalationRate != nil {
+		return *x.EscalationRate
+	}
+	return 0
+}
+
+func (x *Evidence) GetTolerance() float64 {
+	if x != nil && x.Tolerance != nil {
+		return *x.Tolerance
+	}
+	return 0
+}
+
+func (x *Evidence) GetConfidence() float64 {
+	if x != nil && x.Confidence != nil {
+		return *x.Confidence
+	}
+	return 0
+}
+
+func (x *Evidence) GetLossBound() float64 {
+	if x != nil && x.LossBound != nil {
+		return *x.LossBound
+	}
+	return 0
+}
+
 var File_tierwise_v1_routing_proto protoreflect.FileDescriptor
 
 const file_tierwise_v1_routing_proto_rawDesc = "" +
@@ -712,7 +748,7 @@ const file_tierwise_v1_routing_proto_rawDesc = "" +
 	"\ffits_context\x18\a \x01(\bR\vfitsContext\x12,\n" +
 	"\x12price_book_version\x18\b \x01(\tR\x10priceBookVersionB\x1a\n" +
 	"\x18_estimated_cost_nano_usdB\x14\n" +
-	"\x12_max_cost_nano_usd\"\x99\x03\n" +
+	"\x12_max_cost_nano_usd\"\xf3\x04\n" +
 	"\bEvidence\x12\x1f\n" +
 	"\vsample_size\x18\x01 \x01(\x05R\n" +
 	"sampleSize\x12\x18\n" +
@@ -727,7 +763,19 @@ const file_tierwise_v1_routing_proto_rawDesc = "" +
 	"\fmeasure_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\vmeasureTime\x12;\n" +
 	"\vexpire_time\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime*z\n" +
+	"expireTime\x12,\n" +
+	"\x0fescalation_rate\x18\v \x01(\x01H\x00R\x0eescalationRate\x88\x01\x01\x12!\n" +
+	"\ttolerance\x18\f \x01(\x01H\x01R\ttolerance\x88\x01\x01\x12#\n" +
+	"\n" +
+	"confidence\x18\r \x01(\x01H\x02R\n" +
+	"confidence\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"loss_bound\x18\x0e \x01(\x01H\x03R\tlossBound\x88\x01\x01B\x12\n" +
+	"\x10_escalation_rateB\f\n" +
+	"\n" +
+	"_toleranceB\r\n" +
+	"\v_confidenceB\r\n" +
+	"\v_loss_bound*z\n" +
 	"\vRoutingRule\x12\x1c\n" +
 	"\x18ROUTING_RULE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13ROUTING_RULE_PINNED\x10\x01\x12\x1a\n" +
@@ -786,6 +834,7 @@ func file_tierwise_v1_routing_proto_init() {
 	file_tierwise_v1_routing_proto_msgTypes[1].OneofWrappers = []any{}
 	file_tierwise_v1_routing_proto_msgTypes[2].OneofWrappers = []any{}
 	file_tierwise_v1_routing_proto_msgTypes[3].OneofWrappers = []any{}
+	file_tierwise_v1_routing_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

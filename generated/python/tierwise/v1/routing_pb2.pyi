@@ -107,7 +107,7 @@ class TierEstimate(_message.Message):
     def __init__(self, tier: _Optional[str] = ..., model: _Optional[str] = ..., estimated_input_tokens: _Optional[int] = ..., assumed_output_tokens: _Optional[int] = ..., estimated_cost_nano_usd: _Optional[int] = ..., max_cost_nano_usd: _Optional[int] = ..., fits_context: bool = ..., price_book_version: _Optional[str] = ...) -> None: ...
 
 class Evidence(_message.Message):
-    __slots__ = ("sample_size", "quality", "quality_low", "quality_high", "mean_cost_nano_usd", "judge", "dataset_hash", "price_book_version", "measure_time", "expire_time")
+    __slots__ = ("sample_size", "quality", "quality_low", "quality_high", "mean_cost_nano_usd", "judge", "dataset_hash", "price_book_version", "measure_time", "expire_time", "escalation_rate", "tolerance", "confidence", "loss_bound")
     SAMPLE_SIZE_FIELD_NUMBER: _ClassVar[int]
     QUALITY_FIELD_NUMBER: _ClassVar[int]
     QUALITY_LOW_FIELD_NUMBER: _ClassVar[int]
@@ -118,6 +118,10 @@ class Evidence(_message.Message):
     PRICE_BOOK_VERSION_FIELD_NUMBER: _ClassVar[int]
     MEASURE_TIME_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    ESCALATION_RATE_FIELD_NUMBER: _ClassVar[int]
+    TOLERANCE_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    LOSS_BOUND_FIELD_NUMBER: _ClassVar[int]
     sample_size: int
     quality: float
     quality_low: float
@@ -128,4 +132,8 @@ class Evidence(_message.Message):
     price_book_version: str
     measure_time: _timestamp_pb2.Timestamp
     expire_time: _timestamp_pb2.Timestamp
-    def __init__(self, sample_size: _Optional[int] = ..., quality: _Optional[float] = ..., quality_low: _Optional[float] = ..., quality_high: _Optional[float] = ..., mean_cost_nano_usd: _Optional[int] = ..., judge: _Optional[str] = ..., dataset_hash: _Optional[str] = ..., price_book_version: _Optional[str] = ..., measure_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    escalation_rate: float
+    tolerance: float
+    confidence: float
+    loss_bound: float
+    def __init__(self, sample_size: _Optional[int] = ..., quality: _Optional[float] = ..., quality_low: _Optional[float] = ..., quality_high: _Optional[float] = ..., mean_cost_nano_usd: _Optional[int] = ..., judge: _Optional[str] = ..., dataset_hash: _Optional[str] = ..., price_book_version: _Optional[str] = ..., measure_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., escalation_rate: _Optional[float] = ..., tolerance: _Optional[float] = ..., confidence: _Optional[float] = ..., loss_bound: _Optional[float] = ...) -> None: ...

@@ -330,6 +330,34 @@ export declare type Evidence = Message<"tierwise.v1.Evidence"> & {
    * @generated from field: google.protobuf.Timestamp expire_time = 10;
    */
   expireTime?: Timestamp | undefined;
+
+  /**
+   * The share of tasks that the row is expected to send up, from 0 to 1; absent when it was not measured.
+   *
+   * @generated from field: optional double escalation_rate = 11;
+   */
+  escalationRate?: number | undefined;
+
+  /**
+   * The most that the row was allowed to lose in quality against the strongest tier; absent when nothing was asked.
+   *
+   * @generated from field: optional double tolerance = 12;
+   */
+  tolerance?: number | undefined;
+
+  /**
+   * How sure one was to be that it loses no more, from 0 to 1; absent when nothing was asked.
+   *
+   * @generated from field: optional double confidence = 13;
+   */
+  confidence?: number | undefined;
+
+  /**
+   * What it loses at most at that confidence, negative for a gain; absent when nothing could be certified.
+   *
+   * @generated from field: optional double loss_bound = 14;
+   */
+  lossBound?: number | undefined;
 };
 
 /**

@@ -339,6 +339,114 @@ private static final long serialVersionUID = 0L;
     return expireTime_ == null ? com.google.protobuf.Timestamp.getDefaultInstance() : expireTime_;
   }
 
+  public static final int ESCALATION_RATE_FIELD_NUMBER = 11;
+  private double escalationRate_ = 0D;
+  /**
+   * <pre>
+   * The share of tasks that the row is expected to send up, from 0 to 1; absent when it was not measured.
+   * </pre>
+   *
+   * <code>optional double escalation_rate = 11 [json_name = "escalationRate"];</code>
+   * @return Whether the escalationRate field is set.
+   */
+  @java.lang.Override
+  public boolean hasEscalationRate() {
+    return ((bitField0_ & 0x00000004) != 0);
+  }
+  /**
+   * <pre>
+   * The share of tasks that the row is expected to send up, from 0 to 1; absent when it was not measured.
+   * </pre>
+   *
+   * <code>optional double escalation_rate = 11 [json_name = "escalationRate"];</code>
+   * @return The escalationRate.
+   */
+  @java.lang.Override
+  public double getEscalationRate() {
+    return escalationRate_;
+  }
+
+  public static final int TOLERANCE_FIELD_NUMBER = 12;
+  private double tolerance_ = 0D;
+  /**
+   * <pre>
+   * The most that the row was allowed to lose in quality against the strongest tier; absent when nothing was asked.
+   * </pre>
+   *
+   * <code>optional double tolerance = 12 [json_name = "tolerance"];</code>
+   * @return Whether the tolerance field is set.
+   */
+  @java.lang.Override
+  public boolean hasTolerance() {
+    return ((bitField0_ & 0x00000008) != 0);
+  }
+  /**
+   * <pre>
+   * The most that the row was allowed to lose in quality against the strongest tier; absent when nothing was asked.
+   * </pre>
+   *
+   * <code>optional double tolerance = 12 [json_name = "tolerance"];</code>
+   * @return The tolerance.
+   */
+  @java.lang.Override
+  public double getTolerance() {
+    return tolerance_;
+  }
+
+  public static final int CONFIDENCE_FIELD_NUMBER = 13;
+  private double confidence_ = 0D;
+  /**
+   * <pre>
+   * How sure one was to be that it loses no more, from 0 to 1; absent when nothing was asked.
+   * </pre>
+   *
+   * <code>optional double confidence = 13 [json_name = "confidence"];</code>
+   * @return Whether the confidence field is set.
+   */
+  @java.lang.Override
+  public boolean hasConfidence() {
+    return ((bitField0_ & 0x00000010) != 0);
+  }
+  /**
+   * <pre>
+   * How sure one was to be that it loses no more, from 0 to 1; absent when nothing was asked.
+   * </pre>
+   *
+   * <code>optional double confidence = 13 [json_name = "confidence"];</code>
+   * @return The confidence.
+   */
+  @java.lang.Override
+  public double getConfidence() {
+    return confidence_;
+  }
+
+  public static final int LOSS_BOUND_FIELD_NUMBER = 14;
+  private double lossBound_ = 0D;
+  /**
+   * <pre>
+   * What it loses at most at that confidence, negative for a gain; absent when nothing could be certified.
+   * </pre>
+   *
+   * <code>optional double loss_bound = 14 [json_name = "lossBound"];</code>
+   * @return Whether the lossBound field is set.
+   */
+  @java.lang.Override
+  public boolean hasLossBound() {
+    return ((bitField0_ & 0x00000020) != 0);
+  }
+  /**
+   * <pre>
+   * What it loses at most at that confidence, negative for a gain; absent when nothing could be certified.
+   * </pre>
+   *
+   * <code>optional double loss_bound = 14 [json_name = "lossBound"];</code>
+   * @return The lossBound.
+   */
+  @java.lang.Override
+  public double getLossBound() {
+    return lossBound_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -382,6 +490,18 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000002) != 0)) {
       output.writeMessage(10, getExpireTime());
+    }
+    if (((bitField0_ & 0x00000004) != 0)) {
+      output.writeDouble(11, escalationRate_);
+    }
+    if (((bitField0_ & 0x00000008) != 0)) {
+      output.writeDouble(12, tolerance_);
+    }
+    if (((bitField0_ & 0x00000010) != 0)) {
+      output.writeDouble(13, confidence_);
+    }
+    if (((bitField0_ & 0x00000020) != 0)) {
+      output.writeDouble(14, lossBound_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -429,6 +549,22 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(10, getExpireTime());
     }
+    if (((bitField0_ & 0x00000004) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeDoubleSize(11, escalationRate_);
+    }
+    if (((bitField0_ & 0x00000008) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeDoubleSize(12, tolerance_);
+    }
+    if (((bitField0_ & 0x00000010) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeDoubleSize(13, confidence_);
+    }
+    if (((bitField0_ & 0x00000020) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeDoubleSize(14, lossBound_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -473,6 +609,30 @@ private static final long serialVersionUID = 0L;
       if (!getExpireTime()
           .equals(other.getExpireTime())) return false;
     }
+    if (hasEscalationRate() != other.hasEscalationRate()) return false;
+    if (hasEscalationRate()) {
+      if (java.lang.Double.doubleToLongBits(getEscalationRate())
+          != java.lang.Double.doubleToLongBits(
+              other.getEscalationRate())) return false;
+    }
+    if (hasTolerance() != other.hasTolerance()) return false;
+    if (hasTolerance()) {
+      if (java.lang.Double.doubleToLongBits(getTolerance())
+          != java.lang.Double.doubleToLongBits(
+              other.getTolerance())) return false;
+    }
+    if (hasConfidence() != other.hasConfidence()) return false;
+    if (hasConfidence()) {
+      if (java.lang.Double.doubleToLongBits(getConfidence())
+          != java.lang.Double.doubleToLongBits(
+              other.getConfidence())) return false;
+    }
+    if (hasLossBound() != other.hasLossBound()) return false;
+    if (hasLossBound()) {
+      if (java.lang.Double.doubleToLongBits(getLossBound())
+          != java.lang.Double.doubleToLongBits(
+              other.getLossBound())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -511,6 +671,26 @@ private static final long serialVersionUID = 0L;
     if (hasExpireTime()) {
       hash = (37 * hash) + EXPIRE_TIME_FIELD_NUMBER;
       hash = (53 * hash) + getExpireTime().hashCode();
+    }
+    if (hasEscalationRate()) {
+      hash = (37 * hash) + ESCALATION_RATE_FIELD_NUMBER;
+      hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+          java.lang.Double.doubleToLongBits(getEscalationRate()));
+    }
+    if (hasTolerance()) {
+      hash = (37 * hash) + TOLERANCE_FIELD_NUMBER;
+      hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+          java.lang.Double.doubleToLongBits(getTolerance()));
+    }
+    if (hasConfidence()) {
+      hash = (37 * hash) + CONFIDENCE_FIELD_NUMBER;
+      hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+          java.lang.Double.doubleToLongBits(getConfidence()));
+    }
+    if (hasLossBound()) {
+      hash = (37 * hash) + LOSS_BOUND_FIELD_NUMBER;
+      hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+          java.lang.Double.doubleToLongBits(getLossBound()));
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -672,6 +852,10 @@ private static final long serialVersionUID = 0L;
         expireTimeBuilder_.dispose();
         expireTimeBuilder_ = null;
       }
+      escalationRate_ = 0D;
+      tolerance_ = 0D;
+      confidence_ = 0D;
+      lossBound_ = 0D;
       return this;
     }
 
@@ -741,6 +925,22 @@ private static final long serialVersionUID = 0L;
             ? expireTime_
             : expireTimeBuilder_.build();
         to_bitField0_ |= 0x00000002;
+      }
+      if (((from_bitField0_ & 0x00000400) != 0)) {
+        result.escalationRate_ = escalationRate_;
+        to_bitField0_ |= 0x00000004;
+      }
+      if (((from_bitField0_ & 0x00000800) != 0)) {
+        result.tolerance_ = tolerance_;
+        to_bitField0_ |= 0x00000008;
+      }
+      if (((from_bitField0_ & 0x00001000) != 0)) {
+        result.confidence_ = confidence_;
+        to_bitField0_ |= 0x00000010;
+      }
+      if (((from_bitField0_ & 0x00002000) != 0)) {
+        result.lossBound_ = lossBound_;
+        to_bitField0_ |= 0x00000020;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -825,6 +1025,18 @@ private static final long serialVersionUID = 0L;
       if (other.hasExpireTime()) {
         mergeExpireTime(other.getExpireTime());
       }
+      if (other.hasEscalationRate()) {
+        setEscalationRate(other.getEscalationRate());
+      }
+      if (other.hasTolerance()) {
+        setTolerance(other.getTolerance());
+      }
+      if (other.hasConfidence()) {
+        setConfidence(other.getConfidence());
+      }
+      if (other.hasLossBound()) {
+        setLossBound(other.getLossBound());
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -905,6 +1117,26 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000200;
               break;
             } // case 82
+            case 89: {
+              escalationRate_ = input.readDouble();
+              bitField0_ |= 0x00000400;
+              break;
+            } // case 89
+            case 97: {
+              tolerance_ = input.readDouble();
+              bitField0_ |= 0x00000800;
+              break;
+            } // case 97
+            case 105: {
+              confidence_ = input.readDouble();
+              bitField0_ |= 0x00001000;
+              break;
+            } // case 105
+            case 113: {
+              lossBound_ = input.readDouble();
+              bitField0_ |= 0x00002000;
+              break;
+            } // case 113
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1730,6 +1962,230 @@ private static final long serialVersionUID = 0L;
         expireTime_ = null;
       }
       return expireTimeBuilder_;
+    }
+
+    private double escalationRate_ ;
+    /**
+     * <pre>
+     * The share of tasks that the row is expected to send up, from 0 to 1; absent when it was not measured.
+     * </pre>
+     *
+     * <code>optional double escalation_rate = 11 [json_name = "escalationRate"];</code>
+     * @return Whether the escalationRate field is set.
+     */
+    @java.lang.Override
+    public boolean hasEscalationRate() {
+      return ((bitField0_ & 0x00000400) != 0);
+    }
+    /**
+     * <pre>
+     * The share of tasks that the row is expected to send up, from 0 to 1; absent when it was not measured.
+     * </pre>
+     *
+     * <code>optional double escalation_rate = 11 [json_name = "escalationRate"];</code>
+     * @return The escalationRate.
+     */
+    @java.lang.Override
+    public double getEscalationRate() {
+      return escalationRate_;
+    }
+    /**
+     * <pre>
+     * The share of tasks that the row is expected to send up, from 0 to 1; absent when it was not measured.
+     * </pre>
+     *
+     * <code>optional double escalation_rate = 11 [json_name = "escalationRate"];</code>
+     * @param value The escalationRate to set.
+     * @return This builder for chaining.
+     */
+    public Builder setEscalationRate(double value) {
+
+      escalationRate_ = value;
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The share of tasks that the row is expected to send up, from 0 to 1; absent when it was not measured.
+     * </pre>
+     *
+     * <code>optional double escalation_rate = 11 [json_name = "escalationRate"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearEscalationRate() {
+      bitField0_ = (bitField0_ & ~0x00000400);
+      escalationRate_ = 0D;
+      onChanged();
+      return this;
+    }
+
+    private double tolerance_ ;
+    /**
+     * <pre>
+     * The most that the row was allowed to lose in quality against the strongest tier; absent when nothing was asked.
+     * </pre>
+     *
+     * <code>optional double tolerance = 12 [json_name = "tolerance"];</code>
+     * @return Whether the tolerance field is set.
+     */
+    @java.lang.Override
+    public boolean hasTolerance() {
+      return ((bitField0_ & 0x00000800) != 0);
+    }
+    /**
+     * <pre>
+     * The most that the row was allowed to lose in quality against the strongest tier; absent when nothing was asked.
+     * </pre>
+     *
+     * <code>optional double tolerance = 12 [json_name = "tolerance"];</code>
+     * @return The tolerance.
+     */
+    @java.lang.Override
+    public double getTolerance() {
+      return tolerance_;
+    }
+    /**
+     * <pre>
+     * The most that the row was allowed to lose in quality against the strongest tier; absent when nothing was asked.
+     * </pre>
+     *
+     * <code>optional double tolerance = 12 [json_name = "tolerance"];</code>
+     * @param value The tolerance to set.
+     * @return This builder for chaining.
+     */
+    public Builder setTolerance(double value) {
+
+      tolerance_ = value;
+      bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The most that the row was allowed to lose in quality against the strongest tier; absent when nothing was asked.
+     * </pre>
+     *
+     * <code>optional double tolerance = 12 [json_name = "tolerance"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearTolerance() {
+      bitField0_ = (bitField0_ & ~0x00000800);
+      tolerance_ = 0D;
+      onChanged();
+      return this;
+    }
+
+    private double confidence_ ;
+    /**
+     * <pre>
+     * How sure one was to be that it loses no more, from 0 to 1; absent when nothing was asked.
+     * </pre>
+     *
+     * <code>optional double confidence = 13 [json_name = "confidence"];</code>
+     * @return Whether the confidence field is set.
+     */
+    @java.lang.Override
+    public boolean hasConfidence() {
+      return ((bitField0_ & 0x00001000) != 0);
+    }
+    /**
+     * <pre>
+     * How sure one was to be that it loses no more, from 0 to 1; absent when nothing was asked.
+     * </pre>
+     *
+     * <code>optional double confidence = 13 [json_name = "confidence"];</code>
+     * @return The confidence.
+     */
+    @java.lang.Override
+    public double getConfidence() {
+      return confidence_;
+    }
+    /**
+     * <pre>
+     * How sure one was to be that it loses no more, from 0 to 1; absent when nothing was asked.
+     * </pre>
+     *
+     * <code>optional double confidence = 13 [json_name = "confidence"];</code>
+     * @param value The confidence to set.
+     * @return This builder for chaining.
+     */
+    public Builder setConfidence(double value) {
+
+      confidence_ = value;
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How sure one was to be that it loses no more, from 0 to 1; absent when nothing was asked.
+     * </pre>
+     *
+     * <code>optional double confidence = 13 [json_name = "confidence"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearConfidence() {
+      bitField0_ = (bitField0_ & ~0x00001000);
+      confidence_ = 0D;
+      onChanged();
+      return this;
+    }
+
+    private double lossBound_ ;
+    /**
+     * <pre>
+     * What it loses at most at that confidence, negative for a gain; absent when nothing could be certified.
+     * </pre>
+     *
+     * <code>optional double loss_bound = 14 [json_name = "lossBound"];</code>
+     * @return Whether the lossBound field is set.
+     */
+    @java.lang.Override
+    public boolean hasLossBound() {
+      return ((bitField0_ & 0x00002000) != 0);
+    }
+    /**
+     * <pre>
+     * What it loses at most at that confidence, negative for a gain; absent when nothing could be certified.
+     * </pre>
+     *
+     * <code>optional double loss_bound = 14 [json_name = "lossBound"];</code>
+     * @return The lossBound.
+     */
+    @java.lang.Override
+    public double getLossBound() {
+      return lossBound_;
+    }
+    /**
+     * <pre>
+     * What it loses at most at that confidence, negative for a gain; absent when nothing could be certified.
+     * </pre>
+     *
+     * <code>optional double loss_bound = 14 [json_name = "lossBound"];</code>
+     * @param value The lossBound to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLossBound(double value) {
+
+      lossBound_ = value;
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What it loses at most at that confidence, negative for a gain; absent when nothing could be certified.
+     * </pre>
+     *
+     * <code>optional double loss_bound = 14 [json_name = "lossBound"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearLossBound() {
+      bitField0_ = (bitField0_ & ~0x00002000);
+      lossBound_ = 0D;
+      onChanged();
+      return this;
     }
     @java.lang.Override
     public final Builder setUnknownFields(

@@ -171,4 +171,80 @@ public interface EvidenceOrBuilder extends
    * <code>.google.protobuf.Timestamp expire_time = 10 [json_name = "expireTime"];</code>
    */
   com.google.protobuf.TimestampOrBuilder getExpireTimeOrBuilder();
+
+  /**
+   * <pre>
+   * The share of tasks that the row is expected to send up, from 0 to 1; absent when it was not measured.
+   * </pre>
+   *
+   * <code>optional double escalation_rate = 11 [json_name = "escalationRate"];</code>
+   * @return Whether the escalationRate field is set.
+   */
+  boolean hasEscalationRate();
+  /**
+   * <pre>
+   * The share of tasks that the row is expected to send up, from 0 to 1; absent when it was not measured.
+   * </pre>
+   *
+   * <code>optional double escalation_rate = 11 [json_name = "escalationRate"];</code>
+   * @return The escalationRate.
+   */
+  double getEscalationRate();
+
+  /**
+   * <pre>
+   * The most that the row was allowed to lose in quality against the strongest tier; absent when nothing was asked.
+   * </pre>
+   *
+   * <code>optional double tolerance = 12 [json_name = "tolerance"];</code>
+   * @return Whether the tolerance field is set.
+   */
+  boolean hasTolerance();
+  /**
+   * <pre>
+   * The most that the row was allowed to lose in quality against the strongest tier; absent when nothing was asked.
+   * </pre>
+   *
+   * <code>optional double tolerance = 12 [json_name = "tolerance"];</code>
+   * @return The tolerance.
+   */
+  double getTolerance();
+
+  /**
+   * <pre>
+   * How sure one was to be that it loses no more, from 0 to 1; absent when nothing was asked.
+   * </pre>
+   *
+   * <code>optional double confidence = 13 [json_name = "confidence"];</code>
+   * @return Whether the confidence field is set.
+   */
+  boolean hasConfidence();
+  /**
+   * <pre>
+   * How sure one was to be that it loses no more, from 0 to 1; absent when nothing was asked.
+   * </pre>
+   *
+   * <code>optional double confidence = 13 [json_name = "confidence"];</code>
+   * @return The confidence.
+   */
+  double getConfidence();
+
+  /**
+   * <pre>
+   * What it loses at most at that confidence, negative for a gain; absent when nothing could be certified.
+   * </pre>
+   *
+   * <code>optional double loss_bound = 14 [json_name = "lossBound"];</code>
+   * @return Whether the lossBound field is set.
+   */
+  boolean hasLossBound();
+  /**
+   * <pre>
+   * What it loses at most at that confidence, negative for a gain; absent when nothing could be certified.
+   * </pre>
+   *
+   * <code>optional double loss_bound = 14 [json_name = "lossBound"];</code>
+   * @return The lossBound.
+   */
+  double getLossBound();
 }

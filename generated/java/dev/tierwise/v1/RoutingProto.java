@@ -83,7 +83,7 @@ public final class RoutingProto {
       "Usd\210\001\001\022!\n\014fits_context\030\007 \001(\010R\013fitsContex" +
       "t\022,\n\022price_book_version\030\010 \001(\tR\020priceBook" +
       "VersionB\032\n\030_estimated_cost_nano_usdB\024\n\022_" +
-      "max_cost_nano_usd\"\231\003\n\010Evidence\022\037\n\013sample" +
+      "max_cost_nano_usd\"\363\004\n\010Evidence\022\037\n\013sample" +
       "_size\030\001 \001(\005R\nsampleSize\022\030\n\007quality\030\002 \001(\001" +
       "R\007quality\022\037\n\013quality_low\030\003 \001(\001R\nqualityL" +
       "ow\022!\n\014quality_high\030\004 \001(\001R\013qualityHigh\022+\n" +
@@ -93,17 +93,23 @@ public final class RoutingProto {
       "n\030\010 \001(\tR\020priceBookVersion\022=\n\014measure_tim" +
       "e\030\t \001(\0132\032.google.protobuf.TimestampR\013mea" +
       "sureTime\022;\n\013expire_time\030\n \001(\0132\032.google.p" +
-      "rotobuf.TimestampR\nexpireTime*z\n\013Routing" +
-      "Rule\022\034\n\030ROUTING_RULE_UNSPECIFIED\020\000\022\027\n\023RO" +
-      "UTING_RULE_PINNED\020\001\022\032\n\026ROUTING_RULE_TASK" +
-      "_TYPE\020\002\022\030\n\024ROUTING_RULE_DEFAULT\020\003*\352\001\n\021Ro" +
-      "utingAdjustment\022\"\n\036ROUTING_ADJUSTMENT_UN" +
-      "SPECIFIED\020\000\022$\n ROUTING_ADJUSTMENT_ESCALA" +
-      "TION_ON\020\001\022%\n!ROUTING_ADJUSTMENT_ESCALATI" +
-      "ON_OFF\020\002\022\035\n\031ROUTING_ADJUSTMENT_CAPPED\020\003\022" +
-      " \n\034ROUTING_ADJUSTMENT_THRESHOLD\020\004\022#\n\037ROU" +
-      "TING_ADJUSTMENT_CONTEXT_SKIP\020\005B!\n\017dev.ti" +
-      "erwise.v1B\014RoutingProtoP\001b\006proto3"
+      "rotobuf.TimestampR\nexpireTime\022,\n\017escalat" +
+      "ion_rate\030\013 \001(\001H\000R\016escalationRate\210\001\001\022!\n\tt" +
+      "olerance\030\014 \001(\001H\001R\ttolerance\210\001\001\022#\n\nconfid" +
+      "ence\030\r \001(\001H\002R\nconfidence\210\001\001\022\"\n\nloss_boun" +
+      "d\030\016 \001(\001H\003R\tlossBound\210\001\001B\022\n\020_escalation_r" +
+      "ateB\014\n\n_toleranceB\r\n\013_confidenceB\r\n\013_los" +
+      "s_bound*z\n\013RoutingRule\022\034\n\030ROUTING_RULE_U" +
+      "NSPECIFIED\020\000\022\027\n\023ROUTING_RULE_PINNED\020\001\022\032\n" +
+      "\026ROUTING_RULE_TASK_TYPE\020\002\022\030\n\024ROUTING_RUL" +
+      "E_DEFAULT\020\003*\352\001\n\021RoutingAdjustment\022\"\n\036ROU" +
+      "TING_ADJUSTMENT_UNSPECIFIED\020\000\022$\n ROUTING" +
+      "_ADJUSTMENT_ESCALATION_ON\020\001\022%\n!ROUTING_A" +
+      "DJUSTMENT_ESCALATION_OFF\020\002\022\035\n\031ROUTING_AD" +
+      "JUSTMENT_CAPPED\020\003\022 \n\034ROUTING_ADJUSTMENT_" +
+      "THRESHOLD\020\004\022#\n\037ROUTING_ADJUSTMENT_CONTEX" +
+      "T_SKIP\020\005B!\n\017dev.tierwise.v1B\014RoutingProt" +
+      "oP\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -139,7 +145,7 @@ public final class RoutingProto {
     internal_static_tierwise_v1_Evidence_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_tierwise_v1_Evidence_descriptor,
-        new java.lang.String[] { "SampleSize", "Quality", "QualityLow", "QualityHigh", "MeanCostNanoUsd", "Judge", "DatasetHash", "PriceBookVersion", "MeasureTime", "ExpireTime", });
+        new java.lang.String[] { "SampleSize", "Quality", "QualityLow", "QualityHigh", "MeanCostNanoUsd", "Judge", "DatasetHash", "PriceBookVersion", "MeasureTime", "ExpireTime", "EscalationRate", "Tolerance", "Confidence", "LossBound", });
     com.google.protobuf.TimestampProto.getDescriptor();
   }
 

@@ -2,6 +2,7 @@ package dev.tierwise.client;
 
 import java.time.Instant;
 import java.util.Optional;
+import java.util.OptionalDouble;
 
 /**
  * The measurement behind a row of the routing table.
@@ -61,5 +62,39 @@ public record Evidence(dev.tierwise.v1.Evidence message) {
         return message.hasExpireTime()
                 ? Optional.of(Times.instant(message.getExpireTime()))
                 : Optional.empty();
+    }
+
+    /** The share of tasks that the row is expected to send up; empty when it was not measured. */
+    public OptionalDouble escalationRate() {
+        return message.hasEscalationRate()
+                ? OptionalDouble.of(message.getEscalationRate())
+                : OptionalDouble.empty();
+    }
+
+    /**
+     * The most that the row was allowed to lose against the strongest tier; empty when nothing was
+     * asked.
+     */
+    public OptionalDouble tolerance() {
+        return message.hasTolerance()
+                ? OptionalDouble.of(message.getTolerance())
+                : OptionalDouble.empty();
+    }
+
+    /** How sure one was to be that it loses no more; empty when nothing was asked. */
+    public OptionalDouble confidence() {
+        return message.hasConfidence()
+                ? OptionalDouble.of(message.getConfidence())
+                : OptionalDouble.empty();
+    }
+
+    /**
+     * What it loses at most at that confidence, negative for a gain; empty when nothing could be
+     * certified.
+     */
+    public OptionalDouble lossBound() {
+        return message.hasLossBound()
+                ? OptionalDouble.of(message.getLossBound())
+                : OptionalDouble.empty();
     }
 }
