@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
-import jsonschema
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-_NUMBER: Final = re.compile(r"[-+]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
+from tierwise_server.measure.schemas import examine, validator_of
+
+_NUMBER: Final = re.compile(
+    r"((?<![\w)\]}%.,])[-+])?[$€£¥]?((?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
+)
+"""A sign counts where nothing stands before it that it could join or subtract from: 3-5 ends in 5."""
+
+_MINUS: Final = str.maketrans(dict.fromkeys("\u2212\u2013\ufe63\uff0d", "-"))
+"""What is written for a minus: the sign itself, the en dash, and the small and the wide hyphen."""
+
 _FENCE: Final = re.compile(r"\A\s*```[a-zA-Z]*\n(.*?)\n?```\s*\Z", re.DOTALL)
 _LONGEST_MATCHED: Final = 200_000
 """Regular expressions and numbers look at so much of an answer, which bounds the work."""
@@ -27,14 +35,6 @@ def _pattern(text: str) -> str:
     except re.error as error:
         raise ValueError(f"is no regular expression: {error}") from None
     return text
-
-
-def _schema(value: dict[str, Any]) -> dict[str, Any]:
-    try:
-        jsonschema.validators.validator_for(value).check_schema(value)
-    except jsonschema.SchemaError as error:
-        raise ValueError(f"is no JSON schema: {error.message[:200]}") from None
-    return value
 
 
 class ExactCheck(_Table):
@@ -73,7 +73,7 @@ class JsonSchemaCheck(_Table):
     """
 
     type: Literal["json_schema"]
-    rules: Annotated[dict[str, Any], AfterValidator(_schema), Field(alias="schema")]
+    rules: Annotated[dict[str, Any], AfterValidator(examine), Field(alias="schema")]
 
     def passes(self, answer: str) -> bool:
         """Whether the answer passes."""
@@ -82,12 +82,13 @@ class JsonSchemaCheck(_Table):
             content = json.loads(fenced[1] if fenced else answer)
         except (ValueError, RecursionError):
             return False
-        validator = jsonschema.validators.validator_for(self.rules)(self.rules)
-        return bool(validator.is_valid(content))
+        return bool(validator_of(self.rules).is_valid(content))
 
 
 class NumericCheck(_Table):
-    """The last number in the answer is this one, within the tolerance; commas between digits are skipped.
+    """The last number in the answer is this one, within the tolerance.
+
+    Commas between digits and a currency's sign before them are skipped.
 
     Attributes:
         value: the right number.
@@ -102,17 +103,16 @@ class NumericCheck(_Table):
 
     def passes(self, answer: str) -> bool:
         """Whether the answer passes."""
-        found = _NUMBER.findall(answer[-_LONGEST_MATCHED:])
+        found = _NUMBER.findall(answer[-_LONGEST_MATCHED:].translate(_MINUS))
         if not found:
-            return False
-        try:
-            said = Decimal(found[-1].replace(",", ""))
-        except InvalidOperation:
             return False
         # In decimals, so that 0.3 is 0.1 away from 0.2.
         wanted = Decimal(repr(self.value))
         allowed = max(Decimal(repr(self.tolerance)), Decimal(repr(self.relative)) * abs(wanted))
-        return abs(said - wanted) <= allowed
+        try:
+            return abs(Decimal("".join(found[-1]).replace(",", "")) - wanted) <= allowed
+        except ArithmeticError:
+            return False
 
 
 Check = Annotated[
@@ -121,5 +121,13 @@ Check = Annotated[
 
 
 def passes_all(checks: Iterable[Check], answer: str) -> bool:
-    """Whether the answer passes every check."""
-    return all(check.passes(answer) for check in checks)
+    """Whether the answer passes every check. Never raises: an answer that a check cannot be applied to fails it."""
+    return all(_passes(check, answer) for check in checks)
+
+
+def _passes(check: Check, answer: str) -> bool:
+    try:
+        return check.passes(answer)
+    except Exception:
+        # One answer, whatever is in it, must not cost all others their report.
+        return False
