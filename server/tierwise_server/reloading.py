@@ -86,12 +86,17 @@ class Reloader:
             before = now
 
     async def reload(self) -> bool:
-        """Read and take over; returns whether that went well. Never raises for what is read."""
+        """Read and take over; returns whether that went well. Never raises, whatever is read."""
         try:
             config, pair = await asyncio.to_thread(self._read)
             engine = self._engine_of(self._service.engine, config)
         except ConfigurationError as error:
             await self._refuse(error.faults)
+            return False
+        except Exception as error:
+            log.exception("reload_broke")
+            text = f"cannot be taken over: {type(error).__name__}"
+            await self._refuse((Fault(str(self._source.path or "configuration"), text),))
             return False
         self._config = config
         service, server = self._service, config.server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -141,6 +142,19 @@ def test_check_names_every_fault(tmp_path: Path) -> None:
     errors = [line for line in done.stdout.splitlines() if line.startswith("error: ")]
     assert len(errors) == 3
     assert all(word in done.stdout for word in ("nonsense", "server.listen", "check.timeout_s"))
+
+
+def test_check_refuses_a_file_that_would_never_end(tmp_path: Path) -> None:
+    deep, pipe = tmp_path / "deep.toml", tmp_path / "pipe.toml"
+    deep.write_text("a." * 3000 + "b = 1\n")
+    os.mkfifo(pipe)
+    for file, word in ((deep, "nested too deeply"), (pipe, "no regular file")):
+        done = run("check", str(file))
+        assert done.returncode == 1
+        (error,) = done.stdout.splitlines()
+        assert error.startswith("error: ")
+        assert word in error
+        assert "Traceback" not in done.stderr
 
 
 def test_check_is_content_with_the_defaults() -> None:

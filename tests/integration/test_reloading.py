@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import ssl
@@ -14,6 +15,7 @@ from typing import Any
 
 import grpc
 import pytest
+import structlog
 import trustme
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -22,6 +24,7 @@ from tests.serving import KEY, Served, a_request, outcome_of, serving
 from tests.web_calls import web_serving
 from tierwise.v1 import router_pb2, router_pb2_grpc
 from tierwise_server import config
+from tierwise_server.engine import Engine
 from tierwise_server.reloading import Reloader
 from tierwise_server.rpc.listener import CONFIGURATION
 from tierwise_server.simulator import Simulator
@@ -82,6 +85,7 @@ async def test_a_new_table_is_for_the_next_request_and_the_running_one_keeps_its
         assert outcome.summary.tier == "efficient"
 
 
+PIPE = "a pipe in place of a file"
 BAD = {
     "syntax": "[routing\n",
     "an unknown model": '[[tiers]]\nname = "efficient"\nmodel = "claude-none"\n',
@@ -91,7 +95,20 @@ BAD = {
     "white space": " \n\n",
     "a missing price book": '[prices]\nfile = "none.toml"\n',
     "a faulty certificate": '[server.tls]\ncert_file = "none.pem"\nkey_file = "none.pem"\n',
+    "a key of too many parts": "a." * 3000 + "b = 1\n",
+    "lists without end": "a = " + "[" * 100 + "]" * 100 + "\n",
+    "tables without end": "a = " + "{b = " * 100 + "1" + "}" * 100 + "\n",
+    "a pipe": PIPE,
 }
+
+
+def put(path: Path, text: str) -> None:
+    """Put a text in the place of a file, or a pipe that nobody writes to."""
+    path.unlink(missing_ok=True)
+    if text is PIPE:
+        os.mkfifo(path)
+    else:
+        path.write_text(text)
 
 
 @pytest.mark.parametrize("text", BAD.values(), ids=BAD)
@@ -100,8 +117,9 @@ async def test_a_bad_file_changes_nothing_and_is_told(text: str, tmp_path: Path)
     path.write_text(ROW.format("frontier"))
     async with reloadable(path) as (served, reloader):
         engine = served.app.engine
-        path.write_text(text)
-        assert not await reloader.reload()
+        put(path, text)
+        async with asyncio.timeout(HALT_S):
+            assert not await reloader.reload()
         assert served.app.engine is engine
         assert await tier_of(served) == "frontier"
         serving_, not_serving = (
@@ -110,9 +128,35 @@ async def test_a_bad_file_changes_nothing_and_is_told(text: str, tmp_path: Path)
         )
         assert await health_of(served.channel, CONFIGURATION) == not_serving
         assert await health_of(served.channel, "") == serving_
-        path.write_text(ROW.format("efficient"))
+        put(path, ROW.format("efficient"))
         assert await reloader.reload()
         assert await health_of(served.channel, CONFIGURATION) == serving_
+
+
+async def test_what_breaks_a_reload_in_any_other_way_is_refused_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "tierwise.toml"
+    path.write_text(ROW.format("frontier"))
+
+    def deep(_: Engine, __: config.Config) -> Engine:
+        raise RecursionError("deep")
+
+    async with reloadable(path) as (served, _):
+        app, engine = served.app, served.app.engine
+        reloader = Reloader(
+            config.Source(path, {"ANTHROPIC_API_KEY": KEY}),
+            app.config,
+            service=app.service,
+            listener=app.listener,
+            telemetry=app.telemetry,
+            engine_of=deep,
+        )
+        with structlog.testing.capture_logs() as logs:
+            assert not await reloader.reload()
+        assert served.app.engine is engine
+        (told,) = (line for line in logs if line["event"] == "reload_failed")
+        assert told["faults"] == [f"{path}: cannot be taken over: RecursionError"]
+        not_serving = health_pb2.HealthCheckResponse.NOT_SERVING
+        assert await health_of(served.channel, CONFIGURATION) == not_serving
 
 
 async def test_no_request_under_load_sees_parts_of_two_configurations(tmp_path: Path) -> None:
@@ -250,7 +294,7 @@ async def test_a_port_that_asks_for_certificates_never_stops_asking(tmp_path: Pa
 
 # The program itself.
 
-BROKEN = "[broken\n"
+BROKEN = ("[broken\n", "a." * 3000 + "b = 1\n", PIPE)
 BETTER = '[server]\nlisten = "127.0.0.1:9"\n' + ROW.format("frontier")
 
 
@@ -267,13 +311,14 @@ def program(path: Path, base_url: str, **variables: str) -> Iterator[tuple[Progr
 
 
 async def changed_by(path: Path, act: Callable[[Program], None], **variables: str) -> list[str]:
-    """Run a server, have it reload a bad file and then a good one; return what it said of both."""
+    """Run a server, have it reload bad files and then a good one; return what it said of each."""
     path.write_text(ROW.format("efficient"))  # noqa: ASYNC240 - nobody waits for this loop
     async with Simulator() as simulator:
         with program(path, simulator.base_url, **variables) as (server, endpoint):
             said = []
-            for text, event in ((BROKEN, "reload_failed"), (BETTER, '"reloaded"')):
-                path.write_text(text)  # noqa: ASYNC240 - nobody waits for this loop
+            bad = [(text, "reload_failed") for text in BROKEN]
+            for text, event in (*bad, (BETTER, '"reloaded"')):
+                put(path, text)
                 act(server)
                 said.append(await asyncio.to_thread(server.until, event))
             async with grpc.aio.insecure_channel(endpoint) as channel:
@@ -294,7 +339,7 @@ async def test_sighup_has_the_file_read_again(tmp_path: Path) -> None:
     )
     assert "is not TOML" in said[0]
     # The variable of the environment stands over the file, before and after.
-    assert '"needs_restart":[]' in said[1]
+    assert '"needs_restart":[]' in said[-1]
 
 
 async def test_a_changed_file_is_noticed(tmp_path: Path) -> None:

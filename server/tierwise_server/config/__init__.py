@@ -15,9 +15,10 @@ from tierwise_server.config.changes import (
 )
 from tierwise_server.config.credentials import ANTHROPIC_KEY_VARIABLE, Secrets
 from tierwise_server.config.examine import Examination, examine, load
+from tierwise_server.config.files import read_regular
 from tierwise_server.config.findings import ConfigWarning
 from tierwise_server.config.online import check_online
-from tierwise_server.config.rules_server import bind_faults
+from tierwise_server.config.rules_server import LONGEST_PEM_BYTES, bind_faults
 from tierwise_server.config.schema import config_schema, schema_text
 from tierwise_server.config.sections import (
     AnthropicSettings,
@@ -37,6 +38,7 @@ from tierwise_server.config.shipped import DEFAULT_PROFILE, PROFILES
 __all__ = [
     "ANTHROPIC_KEY_VARIABLE",
     "DEFAULT_PROFILE",
+    "LONGEST_PEM_BYTES",
     "PROFILES",
     "AnthropicSettings",
     "AuthSettings",
@@ -60,6 +62,7 @@ __all__ = [
     "is_loopback",
     "load",
     "load_again",
+    "read_regular",
     "schema_text",
     "split_address",
     "waiting_for_restart",

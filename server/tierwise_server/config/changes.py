@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tierwise_server.config.examine import load
+from tierwise_server.config.files import read_regular
 from tierwise_server.config.findings import Loc, path_of
 from tierwise_server.config.settings import Config
 from tierwise_server.errors import ConfigurationError, Fault
@@ -54,9 +55,8 @@ def fingerprints(files: Iterable[Path]) -> dict[Path, str]:
     found: dict[Path, str] = {}
     for path in files:
         try:
-            with path.open("rb") as file:
-                found[path] = hashlib.sha256(file.read(_LONGEST_FILE_BYTES)).hexdigest()
-        except OSError:
+            found[path] = hashlib.sha256(read_regular(path, _LONGEST_FILE_BYTES)).hexdigest()
+        except (OSError, ValueError):
             found[path] = ""
     return found
 
@@ -112,6 +112,6 @@ def _changed(old: Any, new: Any, loc: Loc) -> Iterator[Loc]:
 
 def _content(path: Path | None) -> bytes | None:
     try:
-        return None if path is None else path.read_bytes()
+        return None if path is None else read_regular(path, _LONGEST_FILE_BYTES)
     except (OSError, ValueError):
         return None

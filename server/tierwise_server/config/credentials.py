@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from tierwise_server.config.files import read_regular
 from tierwise_server.config.findings import Loc
 from tierwise_server.config.sections import UpstreamSettings
 from tierwise_server.errors import ConfigurationError, Fault
@@ -68,8 +69,7 @@ def read_key(path: Path) -> str:
         ValueError: it cannot be read or holds no key; the message never repeats what it holds.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_LONGEST_KEY_FILE_BYTES)
+        content = read_regular(path, _LONGEST_KEY_FILE_BYTES)
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
     except ValueError:

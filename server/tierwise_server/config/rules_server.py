@@ -8,12 +8,13 @@ from typing import Final
 
 from tierwise_server.config.context import Context
 from tierwise_server.config.credentials import read_key
+from tierwise_server.config.files import read_regular
 from tierwise_server.config.findings import Finding
 from tierwise_server.config.sections import ServerSettings
 from tierwise_server.errors import Fault
 
 _PEM_MARK: Final = b"-----BEGIN "
-_LONGEST_PEM_BYTES: Final = 1024 * 1024
+LONGEST_PEM_BYTES: Final = 1024 * 1024
 
 
 def bind_faults(server: ServerSettings) -> tuple[Fault, ...]:
@@ -70,8 +71,7 @@ def certificates_can_be_read(ctx: Context) -> Iterator[Finding]:
 
 def _pem_fault(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(_LONGEST_PEM_BYTES)
+        content = read_regular(path, LONGEST_PEM_BYTES)
     except (OSError, ValueError) as error:
         return f"cannot be read: {_reason(error)}"
     return "" if _PEM_MARK in content else "holds no PEM"

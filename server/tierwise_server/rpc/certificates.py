@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from tierwise_server.config import LONGEST_PEM_BYTES, read_regular
 from tierwise_server.errors import ConfigurationError, Fault
 
 if TYPE_CHECKING:
@@ -37,13 +38,17 @@ class Pair:
         """
         if tls.cert_file is None or tls.key_file is None:
             return None
-        context = _checked(tls.cert_file, tls.key_file, tls.client_ca_file)
         try:
-            key, chain = tls.key_file.read_bytes(), tls.cert_file.read_bytes()
-            authority = None if tls.client_ca_file is None else tls.client_ca_file.read_bytes()
-        except OSError as error:
-            fault = Fault("server.tls", f"cannot be read: {error.strerror}")
+            # Before the ssl module, which would wait for a pipe.
+            key = read_regular(tls.key_file, LONGEST_PEM_BYTES)
+            chain = read_regular(tls.cert_file, LONGEST_PEM_BYTES)
+            ca_file = tls.client_ca_file
+            authority = None if ca_file is None else read_regular(ca_file, LONGEST_PEM_BYTES)
+        except (OSError, ValueError) as error:
+            cause = error.strerror if isinstance(error, OSError) else "it is no file's name"
+            fault = Fault("server.tls", f"cannot be read: {cause}")
             raise ConfigurationError((fault,)) from None
+        context = _checked(tls.cert_file, tls.key_file, tls.client_ca_file)
         return cls(key, chain, authority, context)
 
     def for_grpc(self) -> grpc.ServerCertificateConfiguration:

@@ -8,7 +8,7 @@ from typing import Final
 from tests.fault.wall.catalogue import scenario
 from tests.fault.wall.state import a_folder
 from tests.fault.wall.tally import Tally
-from tests.integration.test_reloading import BAD, ROW, reloadable, tier_of
+from tests.integration.test_reloading import BAD, ROW, put, reloadable, tier_of
 from tests.serving import a_request, outcome_of
 
 CALLERS: Final = 4
@@ -43,13 +43,13 @@ async def reloads(tally: Tally) -> None:
                     with tally.run(f"reload {number}"):
                         version = served.app.engine.table.version
                         if number % 3 == 2:
-                            path.write_text(bad[number // 3 % len(bad)])
+                            put(path, bad[number // 3 % len(bad)])
                             assert not await reloader.reload()
                             assert served.app.engine.table.version == version
                             refused += 1
                         else:
                             tier = TIERS[number % 2]
-                            path.write_text(ROW.format(tier))
+                            put(path, ROW.format(tier))
                             assert await reloader.reload()
                             assert await tier_of(served) == tier
                 going = False

@@ -116,9 +116,17 @@ def test_load_of_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
         (b"# \xff\n", "is not UTF-8 (line 1)"),
         (b"a = 1\n\n\xff", "is not UTF-8 (line 3)"),
         (b"a = " + b"[" * 5000, "is n"),
+        (b"a." * 3000 + b"b = 1", "is nested too deeply"),
+        (b'"a" . ' * 100 + b"b = 1", "is nested too deeply"),
+        (b"a = " + b"[" * 100 + b"]" * 100, "is nested too deeply"),
+        (b"a = " + b"{b = " * 100 + b"1" + b"}" * 100, "is nested too deeply"),
+        (b"[" + b"a." * 50 + b"a]\n" + b"b." * 50 + b"b = 1", "is nested too deeply"),
         (b"#" * (4 * 1024 * 1024 + 1), "is longer than 4 MiB"),
     ],
-    ids=["value", "table twice", "encoding", "encoding further down", "nesting", "length"],
+    ids=[
+        *("value", "table twice", "encoding", "encoding further down", "nesting"),
+        *("dots", "quoted dots", "lists", "tables", "dots below dots", "length"),
+    ],
 )
 def test_load_of_what_is_no_toml_names_the_file(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "tierwise.toml"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,24 @@ def test_a_certificate_file_must_hold_pem(tmp_path: Path) -> None:
         "holds no PEM (line 2)",
         "holds no PEM (line 3)",
     ]
+
+
+@pytest.mark.parametrize("place", ["server.tls.cert_file", "server.tls.key_file", "prices.file"])
+def test_a_pipe_in_place_of_a_file_is_a_fault_and_is_not_waited_for(
+    place: str, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    found = examined(f"{place} = 'pipe'", folder=tmp_path).faults
+    assert any(
+        fault.path == place and fault.message.startswith("cannot be read: it is no regular file")
+        for fault in found
+    )
+
+
+def test_a_pipe_in_place_of_a_key_is_a_fault_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (fault,) = examined("upstream.anthropic.api_key_file = 'pipe'", folder=tmp_path).faults
+    assert fault.message.startswith("cannot be read: it is no regular file")
 
 
 def test_a_certificate_path_of_the_wrong_type_is_one_fault() -> None:
