@@ -54,23 +54,30 @@ class Bookkeeper:
         lost: entries that were refused for good, or could be written nowhere, since the start.
     """
 
-    def __init__(self, ledger: Ledger, emergency: EmergencyFile | None, limits: Limits) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        emergency: EmergencyFile | None,
+        limits: Limits,
+        orphaned: Sequence[EmergencyFile] = (),
+    ) -> None:
         self._ledger = ledger
         self._emergency = emergency
+        self._orphaned = list(orphaned)
         self._limits = limits
         self._waiting: deque[Entry] = deque()
         self._in_hand: Sequence[Entry] = ()
         self._content_characters = 0
         self._changed = asyncio.Event()
         self._closing = False
-        self._stuck = False
+        self._stuck: set[EmergencyFile] = set()
         self.spilled = 0
         self.lost = 0
 
     @property
     def healthy(self) -> bool:
-        """Whether the ledger takes what it is given and nothing waits in the emergency file."""
-        return self._ledger.healthy and (self._emergency is None or self._emergency.empty)
+        """Whether the ledger takes what it is given and nothing waits in an emergency file."""
+        return self._ledger.healthy and not self._spilled()
 
     @property
     def filled(self) -> float:
@@ -102,8 +109,8 @@ class Bookkeeper:
         while not (self._closing and not self._waiting):
             if self._waiting:
                 await self._write_some()
-            if self._emergency is not None and not self._emergency.empty:
-                await self._try_replay(self._emergency)
+            for file in self._spilled():
+                await self._try_replay(file)
             if not self._waiting and not self._closing:
                 await self._idle()
 
@@ -119,6 +126,11 @@ class Bookkeeper:
         self._waiting.clear()
         self._spill(entries)
 
+    def _spilled(self) -> list[EmergencyFile]:
+        """The emergency files in which something waits, what dead servers left first."""
+        files = self._orphaned if self._emergency is None else [*self._orphaned, self._emergency]
+        return [file for file in files if not file.empty]
+
     def _take(self, entry: Entry) -> None:
         if len(self._waiting) < self._limits.most_waiting:
             self._waiting.append(entry)
@@ -128,9 +140,8 @@ class Bookkeeper:
 
     async def _idle(self) -> None:
         self._changed.clear()
-        spilled = self._emergency is not None and not self._emergency.empty
         try:
-            async with asyncio.timeout(self._limits.retry_s if spilled else None):
+            async with asyncio.timeout(self._limits.retry_s if self._spilled() else None):
                 await self._changed.wait()
         except TimeoutError:
             return
@@ -160,29 +171,32 @@ class Bookkeeper:
             self.lost += 1
             log.error("an entry is refused; its reservation stays charged", cause=str(error))
 
-    async def _try_replay(self, emergency: EmergencyFile) -> None:
+    async def _try_replay(self, file: EmergencyFile) -> None:
         """Replay; whatever is in the way is told once, and the entries stay where they are until it is gone."""
         try:
-            await self._replay(emergency)
+            await self._replay(file)
         except Exception as error:
-            if not self._stuck:
-                log.error("the emergency file cannot be replayed", exc_info=error)
-            self._stuck = True
+            if file not in self._stuck:
+                log.error("an emergency file cannot be replayed", exc_info=error)
+            self._stuck.add(file)
         else:
-            self._stuck = False
+            self._stuck.discard(file)
 
-    async def _replay(self, emergency: EmergencyFile) -> None:
-        """Bring what waits in the emergency file into the ledger, if that is back."""
+    async def _replay(self, file: EmergencyFile) -> None:
+        """Bring what waits in an emergency file into the ledger, if that is back."""
         if not self._ledger.healthy:
             return
-        entries, mark = await asyncio.to_thread(emergency.read)
+        entries, mark = await asyncio.to_thread(file.read)
         try:
             for at in range(0, len(entries), MOST_AT_ONCE):
                 await self._record(entries[at : at + MOST_AT_ONCE])
         except LedgerUnavailable:
             return
-        if await asyncio.to_thread(emergency.clear, mark):
-            log.info("the emergency file is empty again", entries=len(entries))
+        if await asyncio.to_thread(file.clear, mark):
+            log.info("an emergency file is empty again", entries=len(entries))
+            if file in self._orphaned:
+                self._orphaned.remove(file)
+                await asyncio.to_thread(file.close)
 
     def _spill(self, entries: Sequence[Entry]) -> None:
         kept = [entry for entry in entries if not isinstance(entry, Content)]
@@ -205,10 +219,17 @@ class Bookkeeper:
 
 @asynccontextmanager
 async def bookkeeping(
-    ledger: Ledger, emergency: EmergencyFile | None = None, limits: Limits = Limits()
+    ledger: Ledger,
+    emergency: EmergencyFile | None = None,
+    limits: Limits = Limits(),
+    *,
+    orphaned: Sequence[EmergencyFile] = (),
 ) -> AsyncIterator[Bookkeeper]:
-    """Run a bookkeeper. When the context ends, it writes what it has, within a bounded time, and saves the rest."""
-    bookkeeper = Bookkeeper(ledger, emergency, limits)
+    """Run a bookkeeper. When the context ends, it writes what it has, within a bounded time, and saves the rest.
+
+    What waits in `orphaned` files it brings into the ledger as well, and puts nothing into them.
+    """
+    bookkeeper = Bookkeeper(ledger, emergency, limits, orphaned)
     failure: Exception | None = None
     async with asyncio.TaskGroup() as tasks:
         working = tasks.create_task(bookkeeper.work())

@@ -7,6 +7,7 @@ will be charged its worst case. Prompts and answers never go in.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -30,11 +31,16 @@ SIZE_BYTES = 16 * 1024 * 1024
 """Room for about ten thousand requests of one call each: nine minutes at twenty a second."""
 
 
+class FileTaken(ConfigurationError):
+    """A file that another server has, or has just done away with."""
+
+
 class EmergencyFile:
-    """One file. Its methods may be called in any thread.
+    """One file, locked for as long as its server lives. Its methods may be called in any thread.
 
     Raises:
-        ConfigurationError: it cannot be made, or another server has it.
+        FileTaken: another server has it.
+        ConfigurationError: it cannot be made.
     """
 
     def __init__(self, path: Path, size_bytes: int = SIZE_BYTES) -> None:
@@ -43,11 +49,15 @@ class EmergencyFile:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigurationError((_fault(path, error),)) from None
+        try:
+            _lock(self._file)
             _preallocate(self._file, size_bytes)
         except OSError as error:
-            text = f"{path} cannot be used: {error.strerror}"
-            raise ConfigurationError((Fault("ledger.directory", text),)) from None
+            os.close(self._file)
+            kind = FileTaken if isinstance(error, BlockingIOError) else ConfigurationError
+            raise kind((_fault(path, error),)) from None
         self._size = os.fstat(self._file).st_size
         content = self._content()
         self._end = len(content)
@@ -63,7 +73,7 @@ class EmergencyFile:
     @property
     def filled(self) -> float:
         """The share of its room that is taken, 0 to 1."""
-        return self._end / self._size
+        return self._end / self._size if self._size else 0.0
 
     def append(self, entries: Sequence[Settlement | RequestRow]) -> int:
         """Write entries durably; returns how many of them, from the first on, there was room for."""
@@ -106,12 +116,29 @@ class EmergencyFile:
             return True
 
     def close(self) -> None:
-        """Close the file; what waits in it stays there."""
-        os.close(self._file)
+        """Close the file, once; what waits in it stays there, and where nothing waits the file goes."""
+        with self._lock:
+            file, self._file = self._file, -1
+            if file < 0:
+                return
+            if self.empty:
+                # While it is still locked: whoever finds it now finds that it is gone.
+                self._path.unlink(missing_ok=True)
+            os.close(file)
 
     def _content(self) -> bytes:
         """The used part of the file: all up to the zeros."""
         return os.pread(self._file, self._size, 0).rstrip(b"\0")
+
+
+def _fault(path: Path, error: OSError) -> Fault:
+    return Fault("ledger.directory", f"{path} cannot be used: {error.strerror}")
+
+
+def _lock(file: int) -> None:
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if os.fstat(file).st_nlink == 0:
+        raise BlockingIOError(errno.EWOULDBLOCK, "its server has just done away with it")
 
 
 def _preallocate(file: int, size_bytes: int) -> None:

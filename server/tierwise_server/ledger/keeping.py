@@ -12,7 +12,7 @@ import structlog
 
 from tierwise_server.ledger.bookkeeper import bookkeeping
 from tierwise_server.ledger.books import UNWRITTEN, Books, LedgerBooks
-from tierwise_server.ledger.emergency import EmergencyFile
+from tierwise_server.ledger.emergencies import new_file, orphaned_files
 from tierwise_server.ledger.opening import open_ledger
 from tierwise_server.ledger.settings import MEMORY_URL
 
@@ -77,16 +77,19 @@ async def open_keeping(
         ConfigurationError: the ledger cannot be used.
     """
     async with AsyncExitStack() as stack:
-        emergency = None
+        emergency, orphaned = None, []
         if ledger is None:
             if settings is None:
                 yield Keeping(UNWRITTEN)
                 return
             ledger = await stack.enter_async_context(open_ledger(settings))
             if settings.url != MEMORY_URL:
-                emergency = EmergencyFile(settings.emergency_file)
+                orphaned = orphaned_files(settings)
+                for file in orphaned:
+                    stack.callback(file.close)
+                emergency = new_file(settings)
                 stack.callback(emergency.close)
-        keeper = await stack.enter_async_context(bookkeeping(ledger, emergency))
+        keeper = await stack.enter_async_context(bookkeeping(ledger, emergency, orphaned=orphaned))
         books = LedgerBooks(
             ledger,
             keeper,

@@ -16,7 +16,8 @@ class LedgerSettings:
     """Where the ledger is and how long things may take.
 
     Attributes:
-        directory: the data directory; made if it is not there. Holds the embedded store, and the emergency file always.
+        directory: the data directory; made if it is not there. Holds the embedded store, and an emergency file of each
+            server always.
         url: a PostgreSQL URL, "memory:", or empty for the embedded store in `directory`.
         reserve_timeout_s: a reservation that is not durable after this long is refused.
         write_timeout_s: a transaction that takes longer is broken off.
@@ -37,11 +38,6 @@ class LedgerSettings:
     keep_content_days: int = 0
     most_waiting: int = 10_000
     wall_clock: Callable[[], float] = time.time  # noqa: TID251 - leases and retention end on dates
-
-    @property
-    def emergency_file(self) -> Path:
-        """Where settlements wait while the store is away."""
-        return self.directory / "ledger-emergency.jsonl"
 
 
 def data_directory(environ: Mapping[str, str]) -> Path:
