@@ -246,7 +246,7 @@ class _Run:
             await self._emit(stream.Started(self.task.request_id, self.plan, now))
         await self._emit(stream.AttemptStarted(call, ignored_options(call.tier, self.task)))
         held = call.kind is CallKind.DRAFT and self.task.draft_delivery is DraftDelivery.HELD
-        tally = Tally(call, self.engine.monotonic(), self.input_tokens)
+        tally = self.request.tally(call, self.engine.monotonic(), self.input_tokens)
         try:
             await self._ask(tally, relay=not held)
         except UpstreamError as error:
@@ -271,7 +271,7 @@ class _Run:
 
     async def _check(self, call: cascade.Call) -> cascade.Event:
         self.observer.observe(stream.CheckStarted(call))
-        tally = Tally(call, self.engine.monotonic(), self.input_tokens)
+        tally = self.request.tally(call, self.engine.monotonic(), self.input_tokens)
         try:
             await self._ask(tally, relay=False)
         except UpstreamError as error:
@@ -300,8 +300,7 @@ class _Run:
                         if relay:
                             await self._send_text(tally.call.attempt, text, provisional=provisional)
                     case Begun(response_id, usage, tries):
-                        tally.begun = True
-                        tally.response_id, tally.usage, tally.tries = response_id, usage, tries
+                        tally.begin(self.engine.monotonic(), response_id, usage, tries)
                     case Completed(finish_reason, raw, usage):
                         tally.finish_reason, tally.raw_finish_reason = finish_reason, raw
                         if usage is not None:

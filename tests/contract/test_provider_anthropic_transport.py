@@ -11,6 +11,7 @@ import yarl
 from anthropic import AsyncAnthropic
 
 from tests.contract.raw_upstream import raw_upstream, response
+from tierwise_server.core.tally import Wire
 from tierwise_server.providers.anthropic.sending import MessagesSender
 from tierwise_server.providers.anthropic.transport import (
     MAX_ERROR_BYTES,
@@ -71,7 +72,7 @@ async def test_every_request_is_the_one_that_the_sdk_would_send() -> None:
     ):
         sender = MessagesSender(sdk, transport, f"{upstream.base_url}/v1/messages")
         for content in (b"{}", b"{ }"):
-            await (await sender.send(content, {"x-a": "b"})).read()
+            await (await sender.send(content, {"x-a": "b"}, Wire())).read()
         await sdk.post(
             "/v1/messages", content=b"{}", cast_to=object, options={"headers": {"x-a": "b"}}
         )

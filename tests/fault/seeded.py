@@ -111,9 +111,23 @@ SEEDED_BUGS: Final = (
     SeededBug(
         "cut_call_not_billed",
         "core/tally.py",
-        "if not self.begun:",
+        "if self.begun_s is None:",
         "if not self.final:",
         _TALLY + "test_completed_call_without_a_bill_is_estimated_from_its_beginning",
+    ),
+    SeededBug(
+        "call_that_was_out_not_billed",
+        "core/tally.py",
+        "if self.wire.out else None",
+        "if False else None",
+        _TALLY + "test_call_whose_caller_left_while_it_was_out_is_billed_its_prompt",
+    ),
+    SeededBug(
+        "thinking_of_a_cut_call_not_billed",
+        "core/tally.py",
+        "min(most, seen + thought)",
+        "min(most, seen)",
+        _TALLY + "test_cut_call_of_a_model_that_thinks_is_billed_the_time_it_was_silent",
     ),
     SeededBug(
         "cached_tokens_billed_twice",

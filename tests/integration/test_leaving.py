@@ -74,6 +74,8 @@ async def test_a_caller_that_leaves_while_a_retry_is_waited_for_is_not_asked_for
         await call.read()
         await served.simulator.journal.until(lambda journal: len(journal) == 1)
         await served.simulator.journal.settled()
+        # What was sent is also read.
+        await asyncio.sleep(0.1)
         call.cancel()
         server, route, chat = await spans_of(served, 3)
         assert len(served.simulator.journal) == 1

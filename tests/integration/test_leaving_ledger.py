@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import grpc
 import pytest
 
 from tests.integration.invariants import in_order
-from tests.serving import Served, a_request, configured, serving
+from tests.serving import Served, a_request, configured, failure_of, serving
+from tests.unit.access.records import a_key
 from tierwise.v1 import routing_pb2
+from tierwise_server.access.entries import Allowance
+from tierwise_server.access.memory import MemoryKeyStore
 from tierwise_server.ledger.entries import RequestAccount, RowState
+from tierwise_server.ledger.spend import SpendQuery
 
 if TYPE_CHECKING:
     from tierwise_server.ledger.base import Ledger
@@ -47,7 +53,7 @@ class Point:
 
 
 POINTS: Final[Mapping[str, Point]] = {
-    "before the head": Point([HANG], [UNBILLED], begun=False),
+    "before the head": Point([HANG], [ESTIMATED], begun=False),
     "before the first text": Point([SLOW_START], [ESTIMATED]),
     "within a held draft": Point([DRIP], [ESTIMATED]),
     "within the text": Point([DRIP], [ESTIMATED], escalation=False),
@@ -99,6 +105,8 @@ async def test_a_caller_that_leaves_a_pause_before_a_retry_is_charged_nothing(
         await call.read()
         await served.simulator.journal.until(lambda journal: len(journal) == 1)
         await served.simulator.journal.settled()
+        # What was sent is also read.
+        await asyncio.sleep(0.1)
         call.cancel()
         run = await ended(served, "r-1")
         assert [row.state for row in run.calls] == [UNBILLED]
@@ -121,6 +129,49 @@ async def test_a_caller_that_leaves_the_queue_is_charged_nothing(tmp_path: Path)
         await check_sums(served, run)
         holding.cancel()
         assert [row.state for row in (await ended(served, "r-0")).calls] == [ESTIMATED]
+
+
+async def test_a_caller_cannot_spend_beyond_a_budget_by_leaving_before_the_answer(
+    tmp_path: Path,
+) -> None:
+    """A request that is out may be billed, so its prompt counts until the budget refuses the next one."""
+    secret, key = a_key(allowance=Allowance(day_nano_usd=60_000_000))
+    store = MemoryKeyStore()
+    await store.add(key)
+    settings = {"ledger": {"directory": str(tmp_path)}, "auth": {"mode": "required"}}
+    metadata = (("authorization", f"Bearer {secret}"),)
+    async with serving({"rules": [HANG]}, configured(settings), keys=store) as served:
+        journal, refused = served.simulator.journal, 0
+        for _ in range(10):
+            asked = len(journal)
+            call = served.stub.Generate(
+                a_request("All work and no play. " * 3_000), metadata=metadata
+            )
+            if await first_two(call) == "BUDGET_EXCEEDED":
+                refused += 1
+                continue
+            await journal.until(functools.partial(longer, asked))
+            call.cancel()
+            await journal.settled()
+            await asyncio.sleep(0.05)
+        (total,) = await ledger_of(served).spend(SpendQuery())
+        assert refused > 0
+        assert 0 < total.cost_nano_usd <= 60_000_000
+        assert len(journal) == 10 - refused
+
+
+def longer(asked: int, journal: Journal) -> bool:
+    return len(journal) > asked
+
+
+async def first_two(call: Any) -> str:
+    """Read `started` and `attempt_started`; returns the reason where the call was refused."""
+    try:
+        for _ in range(2):
+            await call.read()
+    except grpc.aio.AioRpcError as error:
+        return failure_of(error).reason
+    return ""
 
 
 async def reached(journal: Journal, point: Point) -> None:

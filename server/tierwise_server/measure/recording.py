@@ -106,7 +106,7 @@ class RecordingProvider:
 
     def _tally(self, call: ModelCall) -> Tally:
         tokens = prompt_tokens(call.prompt, call.model)
-        return Tally(Call(1, call.kind, self.tier), self.recorder.monotonic(), tokens)
+        return call.tally(Call(1, call.kind, self.tier), self.recorder.monotonic(), tokens)
 
 
 @dataclass(slots=True)
@@ -126,8 +126,7 @@ class _Recording:
                         self.tally.first_token_s = self.recorder.monotonic()
                     self.tally.pieces.append(text)
                 case Begun(response_id, usage, tries):
-                    self.tally.begun, self.tally.tries = True, tries
-                    self.tally.response_id, self.tally.usage = response_id, usage
+                    self.tally.begin(self.recorder.monotonic(), response_id, usage, tries)
                 case Completed(finish_reason, raw, usage):
                     self.tally.finish_reason, self.tally.raw_finish_reason = finish_reason, raw
                     if usage is not None:

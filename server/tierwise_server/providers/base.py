@@ -8,7 +8,8 @@ A provider makes one call and streams what comes back. It promises:
 - Every failure is an UpstreamError with a Reason; its message holds no upstream text and no key.
 - Leaving the context manager, by cancellation too, closes the upstream at once.
 
-It does not promise that what was received was not billed. The caller owns the deadline and may cancel at any await.
+It does not promise that what was received was not billed. The caller owns the deadline and may cancel at any await; the
+call's Wire then says whether a request was out.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tierwise_server.core.model import (
     CallKind,
@@ -26,6 +27,10 @@ from tierwise_server.core.model import (
     ThinkingForm,
     Usage,
 )
+from tierwise_server.core.tally import Bounds, Tally, Wire
+
+if TYPE_CHECKING:
+    from tierwise_server.core.cascade import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class ModelCall:
         headers: extra request headers, such as trace context.
         time_left_s: the call must be over within this many seconds; None: the provider's own limit only.
         retries_used: retries that calls of the same request have used up in vain; this one has so many fewer.
+        wire: where the provider notes what a caller that leaves must pay for.
     """
 
     kind: CallKind
@@ -57,6 +63,14 @@ class ModelCall:
     headers: Mapping[str, str] = field(default_factory=dict)
     time_left_s: float | None = None
     retries_used: int = 0
+    wire: Wire = field(default_factory=Wire, compare=False)
+
+    def tally(self, call: Call, started_s: float, prompt_tokens: int) -> Tally:
+        """Begin to keep count of this call, which is the cascade's `call`."""
+        thinks = self.thinking is not ThinkingForm.NONE or self.model.always_thinks
+        most = self.thinking_budget_tokens or self.max_output_tokens
+        bounds = Bounds(self.max_output_tokens, most if thinks else 0)
+        return Tally(call, started_s, prompt_tokens, bounds, self.wire)
 
 
 @dataclass(frozen=True, slots=True)

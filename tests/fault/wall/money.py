@@ -29,6 +29,9 @@ from tierwise_server.simulator import Entry, Simulator
 from tierwise_server.telemetry import configure_logging
 
 AT_ONCE: Final = 16
+SPARE_TOKENS: Final = 5
+"""What may be on its way between upstream and server when a call ends, or be lost to rounding."""
+
 ROOMY: Final = with_config(
     {
         "server": {"max_concurrent_requests": 1000},
@@ -110,8 +113,8 @@ async def ledger_against_journal(tally: Tally) -> None:
     cost = sum(row["cost_nano_usd"] for row in books.requests)
     tally.detail = (
         f"{len(entries):,} calls journalled, {len(books.calls):,} rows, "
-        f"{cost / 1e9:.6f} USD; difference {len(found)}; {len(unseen_rows(books))} callers left before "
-        "the first event of an answer, which is not charged"
+        f"{cost / 1e9:.6f} USD; difference {len(found)}; {estimates(books, entries)}; "
+        f"{len(unseen_rows(books))} callers left before the first event of an answer, which is charged its prompt"
     )
 
 
@@ -124,14 +127,13 @@ def differences(books: Books, entries: Sequence[Entry], told: Told) -> list[str]
         found.append(f"{len(entries)} calls were journalled, the rows tell of {tries}")
     journalled = {entry.message_id for entry in entries}
     found += [f"nobody answered {name}" for name in by_id if name not in journalled]
-    whole = [entry for entry in entries if entry.outcome == "completed" and not entry.fault]
-    for entry in whole:
+    # What was counted and never seen: its caller left while it was on its way, or the connection was reset with it.
+    unseen = [e for e in entries if e.message_id not in by_id and any(billed(e))]
+    known = len(unseen_rows(books)) + sum(entry.fault == "reset" for entry in unseen)
+    found += [f"{entry.message_id} has no row ({entry.fault})" for entry in unseen[known:]]
+    for entry in entries:
         if entry.message_id in by_id:
             found += _compare(entry, by_id[entry.message_id])
-    # A caller that leaves while the answer is on its way: sent, and never seen. Such a row has no id, and is counted.
-    unseen = [entry.message_id for entry in whole if entry.message_id not in by_id]
-    left = unseen_rows(books)
-    found += [f"{name} has no row" for name in unseen[len(left) :]]
     costs = {row["request_id"]: row["cost_nano_usd"] for row in books.requests}
     found += [
         f"{name} was told {cost} and is charged {costs.get(name)}"
@@ -140,6 +142,16 @@ def differences(books: Books, entries: Sequence[Entry], told: Told) -> list[str]
     ]
     found += [f"{name} has no row" for name in told.costs if name not in costs]
     return found
+
+
+def estimates(books: Books, entries: Sequence[Entry]) -> str:
+    """How far the rows that are estimates are from the upstream's own count, all tokens together."""
+    counted = {entry.message_id: sum(billed(entry)) for entry in entries}
+    rows = [c for c in books.calls if c["state"] == "ESTIMATED" and c["response_id"] in counted]
+    whole = sum(counted[call["response_id"]] for call in rows)
+    charged = sum(call["input_tokens"] + call["output_tokens"] for call in rows)
+    off = f", {100 * (charged / whole - 1):+.1f}% off in all" if whole else ""
+    return f"{len(rows)} estimates{off}"
 
 
 def unseen_rows(books: Books) -> list[dict[str, Any]]:
@@ -151,17 +163,26 @@ def unseen_rows(books: Books) -> list[dict[str, Any]]:
     ]
 
 
+def billed(entry: Entry) -> tuple[int, int]:
+    """The tokens, in and out, that the upstream had counted when the call ended."""
+    cached = entry.cache_read_input_tokens + entry.cache_creation_input_tokens
+    return entry.input_tokens + cached, entry.output_tokens
+
+
 def _compare(entry: Entry, call: dict[str, Any]) -> list[str]:
-    if call["state"] == "ESTIMATED" and call["status"] == "CANCELLED":
-        # The caller left while the last bytes were on their way.
-        return []
-    tokens = (
-        entry.input_tokens + entry.cache_read_input_tokens + entry.cache_creation_input_tokens,
-        entry.cache_read_input_tokens,
-        entry.output_tokens,
-    )
-    recorded = (call["input_tokens"], call["cache_read_tokens"], call["output_tokens"])
-    return [] if tokens == recorded else [f"{entry.message_id}: {tokens} and {recorded}"]
+    """Hold a row against the upstream's own count: equal where it reported, near it where it could not."""
+    counted, recorded = billed(entry), (call["input_tokens"], call["output_tokens"])
+    if call["state"] == "SETTLED":
+        told = (*counted, entry.cache_read_input_tokens)
+        same = told == (*recorded, call["cache_read_tokens"])
+    else:
+        same = all(map(near, recorded, counted)) and call["state"] == "ESTIMATED"
+    return [] if same else [f"{entry.message_id}: {call['state']}, {counted} and {recorded}"]
+
+
+def near(estimate: int, counted: int) -> bool:
+    """Whether an estimate is within a third, or a few tokens: what is not reported is worked out from the text."""
+    return abs(estimate - counted) <= max(SPARE_TOKENS, counted / 3)
 
 
 async def _ask_many(tally: Tally, endpoint: str, count: int, told: Told) -> None:

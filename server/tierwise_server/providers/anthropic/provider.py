@@ -93,10 +93,14 @@ class AnthropicProvider:
                 request_id = failures.request_id_of(body.headers)
                 if not body.headers.get("content-type", "").startswith(_EVENT_STREAM):
                     raise failures.malformed(request_id)
-                parser = MessageStreamParser(max_event_bytes=self._max_event_bytes)
+                parser = MessageStreamParser(call.wire, max_event_bytes=self._max_event_bytes)
                 yield Answer(body, parser, watchdog, request_id)
             finally:
                 body.abort()
+        except UpstreamError as error:
+            # The caller's own deadline is the caller's leaving; else it is the provider that failed.
+            call.wire.out = call.wire.out and error.reason is Reason.DEADLINE_EXCEEDED
+            raise
         finally:
             watchdog.stop()
             self._slots.release()
@@ -146,7 +150,7 @@ class AnthropicProvider:
         """Send the request; returns with the head of a 2xx response."""
         with failures.translated(watchdog):
             async with watchdog.interrupting():
-                return await self._messages.send(content, request_headers(call))
+                return await self._messages.send(content, request_headers(call), call.wire)
 
 
 def _content(call: ModelCall) -> bytes:

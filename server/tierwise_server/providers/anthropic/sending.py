@@ -9,7 +9,7 @@ answer is handed to it, to become its error. Asked each time, it would cost 40% 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NoReturn, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, cast
 
 import httpx2
 import yarl
@@ -22,6 +22,9 @@ from tierwise_server.providers.anthropic.transport import (
     Body,
     DirectClient,
 )
+
+if TYPE_CHECKING:
+    from tierwise_server.core.tally import Wire
 
 _MakeResponse: TypeAlias = Callable[[httpx2.Request], httpx2.Response]
 
@@ -46,8 +49,10 @@ class MessagesSender:
         self._target = yarl.URL(url, encoded=True)
         self._usual: CIMultiDict[str] | None = None
 
-    async def send(self, content: bytes, headers: Mapping[str, str]) -> Body:
+    async def send(self, content: bytes, headers: Mapping[str, str], wire: Wire) -> Body:
         """Post `content`, with `headers` beside the usual ones; returns the body of a 2xx response, unread.
+
+        `wire` is told when the request is out.
 
         Raises:
             APIStatusError: the response is any other.
@@ -56,7 +61,7 @@ class MessagesSender:
         usual = self._usual or await self._learn()
         wanted = usual.copy()
         wanted.update(headers)
-        body = await self._transport.send("POST", self._target, wanted, content)
+        body = await self._transport.send("POST", self._target, wanted, content, wire)
         if not 200 <= body.status < 300:
             await self._refuse(body)
         return body

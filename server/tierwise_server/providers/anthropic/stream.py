@@ -20,7 +20,9 @@ from typing import Any, Final, TypeAlias
 
 from pydantic_core import from_json
 
+from tierwise_server.core.estimate import text_tokens
 from tierwise_server.core.model import FinishReason, Usage
+from tierwise_server.core.tally import Wire
 from tierwise_server.providers.anthropic.usage import UsageMeter
 from tierwise_server.providers.base import Begun, Completed, TextPiece
 from tierwise_server.providers.sse import DEFAULT_MAX_EVENT_BYTES, EventCutter, decode
@@ -142,6 +144,7 @@ class MessageStreamParser:
     The same bytes in other pieces give the same text, usage and end.
 
     Args:
+        wire: told of what was begun, and of the thinking that is shown.
         max_event_bytes: an event longer than this is a fault.
     """
 
@@ -155,10 +158,14 @@ class MessageStreamParser:
         "_stop_reason",
         "_texts",
         "_usage",
+        "_wire",
     )
 
-    def __init__(self, *, max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None:
+    def __init__(
+        self, wire: Wire | None = None, *, max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES
+    ) -> None:
         self._cutter = EventCutter(max_event_bytes=max_event_bytes)
+        self._wire = Wire() if wire is None else wire
         self._usage = UsageMeter()
         self._phase = _Phase.NEW
         self._index = 0
@@ -263,6 +270,8 @@ class MessageStreamParser:
         if type(delta) is not dict:
             raise _broken(StreamFault.SHAPE)
         if delta.get("type") != "text_delta":
+            if type(thinking := delta.get("thinking")) is str:
+                self._wire.thought_tokens += text_tokens(thinking)
             self._note(_PROGRESS)
             return
         self._expect(_Phase.IN_TEXT)
@@ -278,6 +287,7 @@ class MessageStreamParser:
         raw_usage = message.get("usage")
         self._count(self._usage.start, raw_usage)
         usage = None if raw_usage is None else self._usage.largest()
+        self._wire.out = False
         self._events.append(Begun(_plain(_string(message, "id"), _ID), usage))
 
     def _on_block_start(self, body: _Json) -> None:

@@ -13,6 +13,7 @@ import socket
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import aiohttp
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import ssl
 
     from multidict import CIMultiDict
+
+    from tierwise_server.core.tally import Wire
 
 MAX_ERROR_BYTES: Final = 64 * 1024
 """How much is read of what is no answer: its error object fits many times over."""
@@ -200,8 +203,9 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         url: yarl.URL,
         headers: CIMultiDict[str] | Sequence[tuple[str, str]],
         content: bytes,
+        wire: Wire | None = None,
     ) -> Body:
-        """Send a request; returns when the response's head is there.
+        """Send a request; returns when the response's head is there. `wire` is told when the request is out.
 
         Raises:
             httpx2.TransportError: it could not be sent, or no head came.
@@ -218,6 +222,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
                 allow_redirects=False,
                 proxy=proxy.url if proxy else None,
                 proxy_headers=proxy.headers if proxy else None,
+                trace_request_ctx=wire,
             )
         except (aiohttp.ClientError, OSError) as error:
             raise _translated(error) from error
@@ -243,8 +248,26 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             auto_decompress=False,
             read_bufsize=_READ_AHEAD_BYTES,
             skip_auto_headers=_NEVER_ADDED,
+            trace_configs=[_telling()],
         )
         return self._session
+
+
+def _telling() -> aiohttp.TraceConfig:
+    """What tells a call's wire that its request is out: from here on the provider may have it."""
+    telling = aiohttp.TraceConfig()
+    telling.on_request_headers_sent.append(_is_out)
+    return telling
+
+
+async def _is_out(
+    _session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    _told: aiohttp.TraceRequestHeadersSentParams,
+) -> None:
+    wire: Wire | None = context.trace_request_ctx
+    if wire is not None:
+        wire.out = True
 
 
 def _bounded_socket(address: aiohttp.AddrInfoType) -> socket.socket:
