@@ -31,6 +31,7 @@ from tierwise_server.simulator import Simulator
 PROGRAMS = {"chromium": "chromium", "node": "nodejs", "npm": "npm"}
 SHOTS = BUILT.parent / "measured"
 REVIEWED = 12
+LONG = "a_task_type_whose_name_somebody_made_sixty_letters_long_here"
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
 
@@ -55,7 +56,10 @@ async def seen(tmp_path: Path) -> Seen:
         config = measuring.config_for(simulator)
         judge = core_model(config.resolved.models[measuring.JUDGE].settings)
         async with measuring.engine_for(config) as engine:
-            tasks = measuring.sample(40, checked=False)
+            tasks = [
+                task.model_copy(update={"task_type": LONG}) if task.task_type == "draft" else task
+                for task in measuring.sample(40, checked=False)
+            ]
             folder = measuring.a_folder(tmp_path / "run", engine, tasks)
             await Session(folder, engine, RunOptions(concurrency=24), judge).run()
     measurement = collect(folder)
@@ -90,6 +94,7 @@ async def test_both_pages_stand_alone_and_a_review_is_read_back(seen: Seen) -> N
         assert page["errors"] == page["asked"] == []
         assert page["narrowOverhang"] <= 0
     assert seen.report["overhang"] <= 0
+    assert seen.report["cut"] == 0
     pictures = seen.report["pictures"]
     assert len(pictures) == 4 + 1 + 2
     for picture in pictures:

@@ -11,6 +11,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
+from tierwise_server.measure.lettering import lettering, wrapped
 from tierwise_server.measure.metrics import Point, random_mix
 
 if TYPE_CHECKING:
@@ -29,7 +30,12 @@ INK, GREY, LINE = "#1f2933", "#7b8794", "#cbd2d9"
 TIER_COLOURS: Final = ("#2f80c2", "#e08e0b", "#8e44ad", "#16a085", "#7f8c8d")
 PROPOSED, CURRENT, ORACLE = "#1b8a3a", "#c0392b", "#52606d"
 
+NAME_COLUMNS: Final = 24
+"""How wide a name may be beside a picture; longer ones go on in a second line."""
+TITLE_COLUMNS: Final = 56
 
+
+@lettering()
 def quality_cost(numbers: TypeNumbers) -> Figure:
     """Quality against cost: each tier, a random mix, the cascade, both tables and the oracle, with their intervals."""
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
@@ -38,11 +44,14 @@ def quality_cost(numbers: TypeNumbers) -> Figure:
     _mix_line(axes, numbers.fixed)
     if numbers.cascade:
         costs, qualities = zip(*sorted(numbers.cascade), strict=True)
-        label = f"{numbers.ranking.weak} then\n{numbers.ranking.strong}, every threshold"
+        weak, strong = (_name(tier) for tier in (numbers.ranking.weak, numbers.ranking.strong))
+        label = f"{weak} then\n{strong}, every threshold"
         axes.plot(_usd(costs), qualities, color=GREY, lw=1.1, marker=".", ms=4, label=label)
     for place, spot in enumerate(numbers.fixed):
         colour = TIER_COLOURS[place % len(TIER_COLOURS)]
-        _spot(axes, spot.cost_nano_usd, spot.quality, spot.name, color=colour, marker="o", ms=8)
+        _spot(
+            axes, spot.cost_nano_usd, spot.quality, _name(spot.name), color=colour, marker="o", ms=8
+        )
     oracle = numbers.oracle
     _spot(axes, oracle.cost_nano_usd, oracle.quality, "oracle", color=ORACLE, marker="*", ms=12)
     if numbers.current is not None:
@@ -51,7 +60,7 @@ def quality_cost(numbers: TypeNumbers) -> Figure:
     _cost_axis(axes, logarithmic=logarithmic)
     axes.set_ylabel("quality")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.2f}"))
-    axes.set_title(f"{numbers.name}  (n = {numbers.n})", loc="left", fontsize=11, color=INK)
+    _title(axes, f"{numbers.name}  (n = {numbers.n})", TITLE_COLUMNS)
     # Points without their whiskers, which the legend would draw through them.
     marks, labels = axes.get_legend_handles_labels()
     axes.legend(
@@ -74,7 +83,7 @@ def _mix_line(axes: Any, fixed: Sequence[Spot]) -> None:
     )
     costs = np.linspace(weak.cost, strong.cost, 200)
     qualities = [random_mix(weak, strong, float(cost)) for cost in costs]
-    label = f"random mix of\n{fixed[0].name} and {fixed[-1].name}"
+    label = f"random mix of\n{_name(fixed[0].name)} and\n{_name(fixed[-1].name)}"
     axes.plot(_usd(costs), qualities, color=GREY, lw=1.1, ls="--", label=label)
 
 
@@ -116,6 +125,7 @@ def _table_spot(
     )
 
 
+@lettering()
 def reliability(signal: SignalQuality) -> Figure:
     """The reliability diagram of a tier's confidence, as it gave it and calibrated."""
     figure = Figure(figsize=(4.6, 4.4), layout="constrained")
@@ -128,7 +138,7 @@ def reliability(signal: SignalQuality) -> Figure:
     axes.set_aspect("equal")
     axes.set_xlabel("confidence")
     axes.set_ylabel("quality of those answers")
-    axes.set_title(f"{signal.tier}  (n = {signal.n})", loc="left", fontsize=11, color=INK)
+    _title(axes, f"{signal.tier}  (n = {signal.n})", TITLE_COLUMNS // 2)
     # Below the axes: points may lie anywhere inside them.
     axes.legend(fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
     _plain(axes)
@@ -157,10 +167,13 @@ def _bins(axes: Any, bins: Sequence[Bin], label: str, colour: str, marker: str) 
     )
 
 
+@lettering()
 def enough(types: Sequence[TypeNumbers]) -> Figure:
     """Per task type, the share of tasks for which each tier is no worse than the strongest."""
     tiers = [one.tier for one in types[0].tiers[:-1]]
-    height = 0.6 + len(types) * (0.22 + 0.2 * len(tiers))
+    names = [f"{_name(one.name)}\n(n={one.n})" for one in types]
+    least = 0.17 * max(name.count("\n") + 1 for name in names)
+    height = 0.8 + len(types) * max(least, 0.22 + 0.2 * len(tiers))
     figure = Figure(figsize=(7.2, max(1.6, height)), layout="constrained")
     axes = figure.subplots()
     step = 0.8 / max(1, len(tiers))
@@ -175,13 +188,14 @@ def enough(types: Sequence[TypeNumbers]) -> Figure:
             xerr=np.maximum(reach, 0.0),
             color=TIER_COLOURS[place % len(TIER_COLOURS)],
             error_kw={"elinewidth": 1, "capsize": 2, "ecolor": INK},
-            label=tier,
+            label=_name(tier),
         )
-    axes.set_yticks(range(len(types)), [f"{one.name} (n={one.n})" for one in types])
+    axes.set_yticks(range(len(types)), names)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_xlabel(f"share of tasks on which the tier is no worse than {types[0].tiers[-1].tier}")
+    strongest = _name(types[0].tiers[-1].tier)
+    axes.set_xlabel(f"share of tasks on which the tier\nis no worse than {strongest}")
     axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
     _plain(axes)
     return figure
@@ -189,13 +203,19 @@ def enough(types: Sequence[TypeNumbers]) -> Figure:
 
 def render(figure: Figure, form: str) -> bytes:
     """The figure as "svg" or "png"; the same figure gives the same bytes."""
-    import matplotlib as mpl
-
     buffer = io.BytesIO()
     metadata = {"Date": None} if form == "svg" else None
-    with mpl.rc_context({"svg.hashsalt": "tierwise"}):
+    with lettering():
         figure.savefig(buffer, format=form, dpi=144, metadata=metadata)
     return buffer.getvalue()
+
+
+def _name(name: str) -> str:
+    return wrapped(name, NAME_COLUMNS)
+
+
+def _title(axes: Any, text: str, columns: int) -> None:
+    axes.set_title(wrapped(text, columns), loc="left", fontsize=11, color=INK)
 
 
 def _usd(nano_usd: Any) -> Any:

@@ -36,6 +36,10 @@ reported.pictures = await reading.evaluate(async () => {
   }));
 });
 reported.overhang = await reading.evaluate(overhang);
+/** Tables that show only when they are scrolled, in a window of common width. */
+reported.cut = await reading.evaluate(
+  () => [...document.querySelectorAll(".scroll")].filter((box) => box.scrollWidth > box.clientWidth).length,
+);
 await reading.screenshot({ path: join(folder, "report.png"), fullPage: true });
 await reading.setViewportSize({ width: 390, height: 800 });
 reported.narrowOverhang = await reading.evaluate(overhang);
