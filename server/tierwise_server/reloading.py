@@ -15,6 +15,7 @@ import structlog
 from tierwise_server.config import (
     Config,
     Source,
+    Watched,
     fingerprints,
     load_again,
     waiting_for_restart,
@@ -75,15 +76,14 @@ class Reloader:
         A changed file is taken once it has stayed the same between two looks, so that writers can finish.
         """
         interval_s = self._config.server.watch_files_s or None
-        seen = before = {**await self._look(), **self._source.seen}
+        watched = Watched({**await self._look(), **self._source.seen})
         while True:
             asked = await self._wait(interval_s)
             now = await self._look()
-            if asked or (now != seen and now == before):
+            if watched.settled(now) or asked:
                 await self.reload()
                 # What changed since the look before reading is a change still to come.
-                seen = {**await self._look(), **now}
-            before = now
+                watched.taken({**await self._look(), **now})
 
     async def reload(self) -> bool:
         """Read and take over; returns whether that went well. Never raises, whatever is read."""

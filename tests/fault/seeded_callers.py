@@ -9,6 +9,7 @@ from tests.fault.seeded_bug import SeededBug
 _SECRET = "tests/unit/access/test_secret.py::"
 _RING = "tests/unit/access/test_ring.py::"
 _KEYS = "tests/integration/test_keys.py::"
+_RELOADING = "tests/integration/test_reloading.py::"
 _CANARIES = "tests/integration/test_canaries_everywhere.py::"
 
 BUGS_ABOUT_CALLERS: Final = (
@@ -57,9 +58,45 @@ BUGS_ABOUT_CALLERS: Final = (
     SeededBug(
         "last_key_revoked_opens_the_server",
         "access/ring.py",
-        "return bool(self._book.keys)",
+        "return bool(self._book.keys or self._book.unreadable)",
         "return any(key.revoked_at_s is None for key in self._book.keys.values())",
         _RING + "test_revoking_the_last_key_opens_nothing",
+    ),
+    SeededBug(
+        "unreadable_key_opens_the_server",
+        "access/ring.py",
+        "return bool(self._book.keys or self._book.unreadable)",
+        "return bool(self._book.keys)",
+        _RING + "test_keys_that_cannot_be_read_open_nothing",
+    ),
+    SeededBug(
+        "upkeep_ends_with_its_first_failure",
+        "ledger/upkeep.py",
+        "                log.exception(",
+        "                return log.exception(",
+        "tests/unit/ledger/test_upkeep.py::test_what_fails_is_told_at_once_and_begun_again",
+    ),
+    SeededBug(
+        "bad_reload_not_counted",
+        "reloading.py",
+        "self._telemetry.reloads.failed()",
+        "pass",
+        _RELOADING + "test_every_reload_is_counted_by_how_it_went",
+    ),
+    SeededBug(
+        "half_written_file_taken",
+        "config/changes.py",
+        "settled = now != self._seen and now == self._before",
+        "settled = now != self._seen",
+        _RELOADING + "test_a_file_is_taken_when_it_was_left_alone_between_two_looks",
+    ),
+    SeededBug(
+        "pipe_waited_for",
+        "config/files.py",
+        "os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC",
+        "os.O_RDONLY | os.O_CLOEXEC",
+        "tests/unit/config/test_server_rules.py::"
+        "test_a_pipe_in_place_of_a_key_is_a_fault_and_is_not_waited_for",
     ),
     SeededBug(
         "unknown_method_answered_to_anybody",

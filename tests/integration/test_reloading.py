@@ -21,13 +21,16 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.programs import Program, running
 from tests.serving import KEY, Served, a_request, outcome_of, serving
+from tests.unit.telemetry.recording import Recording
 from tests.web_calls import web_serving
 from tierwise.v1 import router_pb2, router_pb2_grpc
 from tierwise_server import config
+from tierwise_server.app import engine_after
 from tierwise_server.engine import Engine
 from tierwise_server.reloading import Reloader
 from tierwise_server.rpc.listener import CONFIGURATION
 from tierwise_server.simulator import Simulator
+from tierwise_server.telemetry import Telemetry, names
 
 ROW = '[[routing.rows]]\ntask_types = ["classify_intent"]\ntier = "{}"\n'
 DEAR_BOOK = "[prices.models.claude-haiku-4-5-20251001]\ninput = {0}\noutput = {0}\n"
@@ -51,6 +54,24 @@ async def reloadable(
     else:
         async with serving(script, configured) as served:
             yield served, served.app.reloader(config.Source(path, seen))
+
+
+def reloader_of(
+    served: Served,
+    path: Path,
+    *,
+    telemetry: Telemetry | None = None,
+    engine_of: Callable[[Engine, config.Config], Engine] = engine_after,
+) -> Reloader:
+    """Make what reloads a server's configuration, with parts of its own."""
+    return Reloader(
+        config.Source(path, {"ANTHROPIC_API_KEY": KEY}),
+        served.app.config,
+        service=served.app.service,
+        listener=served.app.listener,
+        telemetry=telemetry or served.app.telemetry,
+        engine_of=engine_of,
+    )
 
 
 async def tier_of(served: Served) -> str:
@@ -141,15 +162,8 @@ async def test_what_breaks_a_reload_in_any_other_way_is_refused_and_told(tmp_pat
         raise RecursionError("deep")
 
     async with reloadable(path) as (served, _):
-        app, engine = served.app, served.app.engine
-        reloader = Reloader(
-            config.Source(path, {"ANTHROPIC_API_KEY": KEY}),
-            app.config,
-            service=app.service,
-            listener=app.listener,
-            telemetry=app.telemetry,
-            engine_of=deep,
-        )
+        engine = served.app.engine
+        reloader = reloader_of(served, path, engine_of=deep)
         with structlog.testing.capture_logs() as logs:
             assert not await reloader.reload()
         assert served.app.engine is engine
@@ -157,6 +171,37 @@ async def test_what_breaks_a_reload_in_any_other_way_is_refused_and_told(tmp_pat
         assert told["faults"] == [f"{path}: cannot be taken over: RecursionError"]
         not_serving = health_pb2.HealthCheckResponse.NOT_SERVING
         assert await health_of(served.channel, CONFIGURATION) == not_serving
+
+
+async def test_every_reload_is_counted_by_how_it_went(tmp_path: Path) -> None:
+    path, recording = tmp_path / "tierwise.toml", Recording()
+    path.write_text(ROW.format("frontier"))
+    async with reloadable(path) as (served, _):
+        reloader = reloader_of(served, path, telemetry=recording.telemetry)
+        for text in (ROW.format("efficient"), "[broken", "[broken", ROW.format("frontier")):
+            put(path, text)
+            await reloader.reload()
+        await reloader_of(served, path, telemetry=recording.telemetry).reload()
+    (age,) = recording.metrics()["tierwise.table.age"]
+    assert age[0] == {names.TABLE_VERSION: served.app.engine.table.version}
+    counted = {
+        str(labels.get("error.type")): n for labels, n in recording.metrics()["tierwise.reloads"]
+    }
+    assert counted == {"None": 3, "INVALID_CONFIGURATION": 2}
+
+
+def test_a_file_is_taken_when_it_was_left_alone_between_two_looks() -> None:
+    path = Path("tierwise.toml")
+    watched = config.Watched({path: "old"})
+    assert not watched.settled({path: "old"})
+    for half in ("n", "ne", "new"):
+        assert not watched.settled({path: half})
+    assert watched.settled({path: "new"})
+    watched.taken({path: "new"})
+    assert not watched.settled({path: "new"})
+    # It changed again while it was read.
+    assert not watched.settled({path: "newer"})
+    assert watched.settled({path: "newer"})
 
 
 async def test_no_request_under_load_sees_parts_of_two_configurations(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tierwise_server.config.changes import (
     Source,
+    Watched,
     fingerprints,
     load_again,
     waiting_for_restart,
@@ -54,6 +55,7 @@ __all__ = [
     "TelemetrySettings",
     "TlsSettings",
     "UpstreamSettings",
+    "Watched",
     "bind_faults",
     "check_online",
     "config_schema",

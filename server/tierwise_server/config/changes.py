@@ -50,6 +50,23 @@ class Source:
         return cls(path, environ, fingerprints(() if path is None else (path,)))
 
 
+class Watched:
+    """Tells when files that changed have been left alone. `seen` is what they held when they were read last."""
+
+    def __init__(self, seen: Mapping[Path, str]) -> None:
+        self._seen = self._before = seen
+
+    def settled(self, now: Mapping[Path, str]) -> bool:
+        """Whether they changed since they were read and are as at the look before: their writer has finished."""
+        settled = now != self._seen and now == self._before
+        self._before = now
+        return settled
+
+    def taken(self, seen: Mapping[Path, str]) -> None:
+        """They were read, and held this."""
+        self._seen = seen
+
+
 def fingerprints(files: Iterable[Path]) -> dict[Path, str]:
     """What is in each file, as a hash; empty for one that cannot be read. Blocks."""
     found: dict[Path, str] = {}
