@@ -67,7 +67,7 @@ TasksFile = Annotated[
 ]
 OutDir = Annotated[
     Path | None,
-    typer.Option(metavar="RUN", help="The run's directory; measure-HASH by default."),
+    typer.Option(metavar="RUN", help="The run's directory; measure-HASH-SEED by default."),
 ]
 SampleSize = Annotated[
     int | None, typer.Option(min=1, help="How many tasks to draw, spread over task types.")

@@ -77,8 +77,14 @@ def run_sample(arguments: RunArguments) -> int:
         structured_checks=engine.settings.structured_checks,
         cautions=cautions,
     )
-    path = arguments.out or Path(f"measure-{run_settings.sample_hash[:8]}")
+    # Not named by its sample, so that a larger one of the same file goes on where this one ends.
+    path = arguments.out or Path(f"measure-{whole_hash[:8]}-{arguments.seed}")
     folder = RunFolder.make(path, run_settings, tasks)
+    grown = len(folder.settings.grown_from)
+    if grown:
+        say(
+            f"{path} has grown, {grown + 1} samples in all: each look at its table spends confidence"
+        )
     options = RunOptions(
         arguments.concurrency, arguments.most_nano_usd, arguments.again, arguments.repeat_lost
     )

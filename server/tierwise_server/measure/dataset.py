@@ -11,10 +11,12 @@ One task a line:
 from __future__ import annotations
 
 import hashlib
+import heapq
+import itertools
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -169,37 +171,36 @@ def _refuse_constant(name: str) -> float:
 def stratified(tasks: Sequence[SampleTask], size: int | None, seed: int) -> tuple[SampleTask, ...]:
     """Draw `size` tasks so that every task type has its share, and at least one while there is room.
 
-    Shares are rounded by largest remainder. The same tasks, size and seed give the same sample; None takes all. The
-    result is in the file's order.
+    The same tasks, size and seed give the same sample, and a larger size one that holds it: tasks are drawn one by one,
+    as `_turns` says, each the next of its type's shuffled tasks. None takes all. The result is in the file's order.
     """
     if size is None or size >= len(tasks):
         return tuple(tasks)
     groups: dict[str, list[int]] = {}
     for place, task in enumerate(tasks):
         groups.setdefault(task.task_type, []).append(place)
-    rng = random.Random(seed)  # noqa: S311 - a reproducible sample, no secret
-    chosen: list[int] = []
-    for name, count in _shares({name: len(g) for name, g in groups.items()}, size).items():
-        chosen += rng.sample(groups[name], count)
+    counts = {name: len(places) for name, places in groups.items()}
+    for name, places in groups.items():
+        rng = random.Random(f"{seed}:{name}")  # noqa: S311 - a reproducible sample, no secret
+        rng.shuffle(places)
+    chosen = [groups[name].pop() for name in itertools.islice(_turns(counts), size)]
     return tuple(tasks[place] for place in sorted(chosen))
 
 
-def _shares(counts: dict[str, int], size: int) -> dict[str, int]:
-    total = sum(counts.values())
-    exact = {name: size * count / total for name, count in counts.items()}
-    floor = 1 if size >= len(counts) else 0
-    shares = {name: max(floor, int(share)) for name, share in exact.items()}
-    # Rare types lifted to one may overdraw; types that have more give it back.
-    while sum(shares.values()) > size:
-        rich = [name for name in shares if shares[name] > floor]
-        shares[max(rich, key=lambda name: shares[name] - exact[name])] -= 1
-    by_remainder = sorted(counts, key=lambda name: exact[name] - int(exact[name]), reverse=True)
-    for name in by_remainder * 2:
-        if sum(shares.values()) == size:
-            break
-        if shares[name] < counts[name]:
-            shares[name] += 1
-    return shares
+def _turns(counts: Mapping[str, int]) -> Iterator[str]:
+    """Whose turn it is: first each type's once, the largest first; then by the divisors 3, 5, 7, ... of Sainte-Lague.
+
+    Dividing so, unlike rounding shares, never takes a place from a type when there are more to give (M. L. Balinski and
+    H. P. Young, Fair Representation, 1982, on the Alabama paradox).
+    """
+    yield from sorted(counts, key=lambda name: (-counts[name], name))
+    queue = [(-counts[name] / 3, name, 1) for name in counts if counts[name] > 1]
+    heapq.heapify(queue)
+    while queue:
+        _, name, given = heapq.heappop(queue)
+        yield name
+        if given + 1 < counts[name]:
+            heapq.heappush(queue, (-counts[name] / (2 * given + 3), name, given + 1))
 
 
 def dataset_hash(tasks: Iterable[SampleTask]) -> str:

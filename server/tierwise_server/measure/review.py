@@ -80,7 +80,7 @@ def review_page(folder: RunFolder, size: int, seed: int) -> tuple[str, int]:
     template = environment().get_template("review.html")
     script = (Path(__file__).parent / "templates" / "review.js").read_text(encoding="utf-8")
     page = template.render(
-        run=folder.settings.sample_hash,
+        run=folder.settings.origin,
         dataset=folder.settings.dataset,
         items=items,
         scores=range(LOWEST, HIGHEST + 1),
@@ -100,7 +100,7 @@ def read_export(folder: RunFolder, text: str) -> int:
         UnusableReview: it is no export, or of another run.
     """
     export = _parse(text)
-    if export.run != folder.settings.sample_hash:
+    if export.run != folder.settings.origin:
         raise UnusableReview("the review is of another run")
     state = RunState.of(read_entries(folder.path / FILE))
     known = _places(folder, state)
@@ -169,5 +169,5 @@ def _places(folder: RunFolder, state: RunState) -> dict[str, list[tuple[str, str
 
 def _blind_id(folder: RunFolder, task: str, text: str) -> str:
     """Names an answer by what it says, so that equal answers of two tiers are graded once and alike."""
-    content = f"{folder.settings.sample_hash}\0{task}\0{text}"
+    content = f"{folder.settings.origin}\0{task}\0{text}"
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]

@@ -1,7 +1,7 @@
 """A run's directory: what is measured, fixed when it is made, and the journal of what came of it.
 
-run.json       what is measured, on which models, at which prices; written once
-tasks.jsonl    the sampled tasks; written once
+run.json       what is measured, on which models, at which prices; written when it is made and when it grows
+tasks.jsonl    the sampled tasks; the same
 journal.jsonl  every call and outcome (journal.py)
 labels.json    what human reviewers said, once they did
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -22,7 +22,7 @@ from tierwise_server.core.calibration import Calibration
 from tierwise_server.core.table import Policy, RoutingTable
 from tierwise_server.errors import TierwiseError
 from tierwise_server.measure.dataset import SampleTask, dataset_hash, parse_lines
-from tierwise_server.measure.journal import sync_folder, write_atomically
+from tierwise_server.measure.journal import Journal, sync_folder, write_atomically
 
 FORMAT: Final = 2
 SETTINGS_FILE: Final = "run.json"
@@ -48,6 +48,7 @@ class RunSettings:
         sample_hash: the fingerprint of the sampled tasks.
         batched: whether answers come from the batches API, so that no latency is known.
         cautions: what readers of the report should know about the file.
+        grown_from: the fingerprints of the samples that it had before, first to last.
     """
 
     tiers: tuple[str, ...]
@@ -64,6 +65,7 @@ class RunSettings:
     made_at_s: int
     batched: bool = False
     cautions: tuple[str, ...] = ()
+    grown_from: tuple[str, ...] = ()
     version: str = field(default=__version__)
 
     def to_json(self) -> str:
@@ -81,9 +83,26 @@ class RunSettings:
         if content.pop("format", None) != FORMAT:
             raise RunMismatch(f"the run is of another format than {FORMAT}: measure again")
         table = {name: policy_from(row) for name, row in content.pop("table").items()}
-        for name in ("tiers", "cautions"):
-            content[name] = tuple(content[name])
+        for name in ("tiers", "cautions", "grown_from"):
+            content[name] = tuple(content.get(name, ()))
         return cls(table=table, **content)
+
+    @property
+    def origin(self) -> str:
+        """Names the run for good, however it grows."""
+        return (*self.grown_from, self.sample_hash)[0]
+
+    def grown(self, wanted: RunSettings) -> RunSettings:
+        """The settings for a larger sample: its fingerprints, and rows for the task types that are new in it."""
+        return replace(
+            self,
+            table={**wanted.table, **self.table},
+            dataset=wanted.dataset,
+            dataset_hash=wanted.dataset_hash,
+            sample_hash=wanted.sample_hash,
+            cautions=wanted.cautions,
+            grown_from=(*self.grown_from, self.sample_hash),
+        )
 
     @property
     def made_at(self) -> dt.datetime:
@@ -160,24 +179,35 @@ class RunFolder:
 
     @classmethod
     def make(cls, path: Path, settings: RunSettings, tasks: Sequence[SampleTask]) -> Self:
-        """Make the directory, or open it when it was made for the same work.
+        """Make the directory, or open it when it was made for the same work; where tasks are only added, it grows.
 
         Raises:
             RunMismatch: it was made for other work; the message names each difference.
+            RunInUse: it would grow, and another process works in it.
             OSError: it cannot be written.
         """
-        if (path / SETTINGS_FILE).exists():
-            opened = cls.open(path)
-            differences = list(_differences(opened.settings, settings))
-            if differences:
-                raise RunMismatch(f"{path} was made for other work: {'; '.join(differences)}")
+        if not (path / SETTINGS_FILE).exists():
+            path.mkdir(parents=True, exist_ok=True)
+            write_atomically(path / TASKS_FILE, _lines(tasks))
+            # Written last: a directory with settings is whole.
+            write_atomically(path / SETTINGS_FILE, settings.to_json())
+            sync_folder(path.parent)
+            return cls(path, settings, tuple(tasks))
+        opened = cls.open(path)
+        differences = list(_differences(opened, settings, tasks))
+        if differences:
+            raise RunMismatch(f"{path} was made for other work: {'; '.join(differences)}")
+        if opened.settings.sample_hash == settings.sample_hash:
             return opened
-        path.mkdir(parents=True, exist_ok=True)
-        write_atomically(path / TASKS_FILE, "".join(task.line() + "\n" for task in tasks))
-        # Written last: a directory with settings is whole.
-        write_atomically(path / SETTINGS_FILE, settings.to_json())
-        sync_folder(path.parent)
-        return cls(path, settings, tuple(tasks))
+        return opened._grow(settings, tasks)
+
+    def _grow(self, wanted: RunSettings, tasks: Sequence[SampleTask]) -> Self:
+        grown = self.settings.grown(wanted)
+        with Journal(self.path):
+            # Opening finds either file's tasks named in the settings, so that this may break off in between.
+            write_atomically(self.path / SETTINGS_FILE, grown.to_json())
+            write_atomically(self.path / TASKS_FILE, _lines(tasks))
+        return replace(self, settings=grown, tasks=tuple(tasks))
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -193,23 +223,48 @@ class RunFolder:
         except (ValueError, KeyError, TypeError):
             raise RunMismatch(f"{path / SETTINGS_FILE} cannot be read") from None
         with (path / TASKS_FILE).open("rb") as file:
-            tasks = parse_lines(file).tasks
-        if dataset_hash(tasks) != settings.sample_hash:
+            found = parse_lines(file)
+        for fault in found.faults:
+            raise RunMismatch(f"{path / TASKS_FILE}, {fault}: measure again without this task")
+        held = dataset_hash(found.tasks)
+        if held != settings.sample_hash and held == ("", *settings.grown_from)[-1]:
+            before = settings.grown_from[:-1]
+            settings = replace(settings, sample_hash=held, grown_from=before)
+        if held != settings.sample_hash:
             raise RunMismatch(f"{path / TASKS_FILE} was changed since the run was made")
-        return cls(path, settings, tasks)
+        return cls(path, settings, found.tasks)
 
 
-def _differences(made: RunSettings, wanted: RunSettings) -> list[str]:
+def _lines(tasks: Sequence[SampleTask]) -> str:
+    return "".join(task.line() + "\n" for task in tasks)
+
+
+def _differences(
+    made: RunFolder, wanted: RunSettings, tasks: Sequence[SampleTask]
+) -> Iterator[str]:
     words = {
-        "dataset_hash": "the tasks",
-        "sample_hash": "the sample",
-        "tiers_version": "the tiers or their models",
-        "tier_facts": "the tiers or how their answers are checked",
-        "price_book_version": "the prices",
-        "batched": "--batch",
+        "tiers_version": "the tiers or their models differ",
+        "price_book_version": "the prices differ",
+        "batched": "--batch differs",
     }
-    return [
-        f"{said} differ" if name != "batched" else f"{said} differs"
-        for name, said in words.items()
-        if getattr(made, name) != getattr(wanted, name)
-    ]
+    if made.settings.sample_hash != wanted.sample_hash:
+        yield from _lost_tasks(made.tasks, tasks)
+    elif made.settings.dataset_hash != wanted.dataset_hash:
+        yield "the tasks differ"
+    for name, said in words.items():
+        if getattr(made.settings, name) != getattr(wanted, name):
+            yield said
+
+
+def _lost_tasks(made: Sequence[SampleTask], wanted: Sequence[SampleTask]) -> Iterator[str]:
+    """What keeps the wanted sample from being the one that was made, and more."""
+    lines = {task.id: task.line() for task in wanted}
+    gone = [task.id for task in made if task.id not in lines]
+    changed = [task.id for task in made if lines.get(task.id, task.line()) != task.line()]
+    if changed:
+        yield f"the sample differs: {len(changed)} tasks were changed, such as {changed[0]!r}"
+    if gone:
+        yield (
+            f"the sample differs: {len(gone)} of its {len(made)} tasks are not in this one, such as {gone[0]!r};"
+            " a run may grow, not shrink"
+        )
