@@ -135,6 +135,26 @@ async def test_an_answer_that_was_told_outlives_a_server_that_is_killed_at_once(
         assert len(simulator.journal) == asked
 
 
+@pytest.mark.fault
+async def test_the_ids_of_a_server_that_was_killed_are_free_for_the_next(tmp_path: Path) -> None:
+    slow = {"rules": [{"chunks": ["word "] * 100, "delta_interval_s": 0.05, "times": 1}, {}]}
+    async with Simulator(slow) as simulator:
+        names = variables(simulator.base_url) | in_the_environment({"directory": str(tmp_path)})
+        with running("serve", **names) as program:
+            endpoint = program.until("serving on ").rpartition(" ")[2]
+            async with grpc.aio.insecure_channel(endpoint) as channel:
+                stub: Any = router_pb2_grpc.RouterServiceStub(channel)
+                call = stub.Generate(a_request(TEXT, request_id="r-1"))
+                async for message in call:
+                    if message.HasField("text_delta"):
+                        break
+                program.process.kill()
+                program.ended()
+        with running("serve", **names) as program:
+            endpoint = program.until("serving on ").rpartition(" ")[2]
+            assert (await ask(endpoint, "r-1")).status == "OK"
+
+
 def in_the_environment(ledger: Mapping[str, str]) -> dict[str, str]:
     return {f"TIERWISE_LEDGER__{name.upper()}": value for name, value in ledger.items()}
 

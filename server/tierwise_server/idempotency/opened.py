@@ -39,6 +39,7 @@ async def open_answers(
         return
     answers = SqlAnswers(SqlWorker(database_of(kept), kept.write_timeout_s), keep_s)
     try:
+        await answers.begin()
         async with upkeep.running(answers.keep, _WHAT):
             yield answers
     finally:

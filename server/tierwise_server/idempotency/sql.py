@@ -32,6 +32,17 @@ class SqlAnswers:
         self._lease_s = lease_s
         self._claims: set[str] = set()
 
+    async def begin(self) -> None:
+        """Free what the dead claimed, where nobody else can have claimed anything: in an embedded store.
+
+        Its one server holds the data directory's lock, so whoever was there before is gone. Should the store not
+        answer, the claims end with their leases.
+        """
+        if not self.worker.database.shared:
+            dead = sa.delete(remembered).where(remembered.c.answer.is_(None))
+            with suppress(LedgerUnavailable):
+                await self.worker.run(lambda connection: connection.execute(dead))
+
     async def claim(self, place: Place, body_hash: bytes) -> Claim | bytes:
         """Take the right to run a request, or get its answer."""
         claim = Claim(place, secrets.token_hex(8))

@@ -18,6 +18,7 @@ from tierwise_server.access.sql_worker import SqlWorker
 from tierwise_server.errors import InvalidRequest, LedgerUnavailable, Reason, RequestError
 from tierwise_server.idempotency.base import AnswerStore, Claim, Place
 from tierwise_server.idempotency.memory import MemoryAnswers
+from tierwise_server.idempotency.opened import open_answers
 from tierwise_server.idempotency.sql import SqlAnswers
 from tierwise_server.ledger.opening import database_of
 from tierwise_server.ledger.settings import LedgerSettings
@@ -151,6 +152,27 @@ async def test_a_server_that_dies_frees_the_id_and_one_that_lives_does_not(
             await asyncio.sleep(LEASE_S * 2)
             assert await refused(third, other) is Reason.REQUEST_IN_FLIGHT
             await claimed(third)
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+async def test_a_start_frees_what_only_the_dead_can_have_claimed(
+    store: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """An embedded store has one server at a time; of a shared one, another server may live."""
+    cluster: Cluster | None = request.getfixturevalue("postgres") if store == "postgres" else None
+    settings = LedgerSettings(tmp_path, cluster.space() if cluster else "")
+    finished = replace(PLACE, request_id="finished")
+    async with shared(settings, 60.0) as make:
+        dead = make()
+        await claimed(dead)
+        await dead.finish(await claimed(dead, finished), b"answer")
+        async with open_answers(settings, 60.0) as started:
+            assert started is not None
+            assert await started.claim(finished, BODY) == b"answer"
+            if cluster is None:
+                await claimed(started)
+            else:
+                assert await refused(started) is Reason.REQUEST_IN_FLIGHT
 
 
 @pytest.mark.parametrize("opened", ["sqlite", "postgres"], indirect=True)
