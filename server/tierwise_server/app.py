@@ -39,6 +39,7 @@ from tierwise_server.translation import (
     engine_settings,
     ledger_policy,
     ledger_settings,
+    room_of,
 )
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ async def build(
         async with (
             open_keeping(kept, ledger_policy(config, table), told, ledger) as keeping,
             open_access(access_settings(config, kept), keys, upkeep) as access,
-            open_answers(kept, config.idempotency.keep_hours * 3600.0, upkeep) as answers,
+            open_answers(kept, room_of(config), upkeep) as answers,
         ):
             engine = Engine(
                 table=table,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tierwise_server.access.opened import AccessSettings
 from tierwise_server.engine import EngineSettings
+from tierwise_server.idempotency.base import Room
 from tierwise_server.ledger.keeping import Policy
 from tierwise_server.ledger.settings import LedgerSettings, data_directory
 
@@ -33,6 +34,12 @@ def ledger_settings(config: Config, environ: Mapping[str, str]) -> LedgerSetting
         reservation_lease_s=config.server.max_request_s + LEASE_MARGIN_S,
         keep_content_days=ledger.keep_content_days,
     )
+
+
+def room_of(config: Config) -> Room:
+    """Translate the configuration's words into those of remembered answers."""
+    remembering = config.idempotency
+    return Room(remembering.keep_hours * 3600.0, remembering.max_tenant_bytes)
 
 
 def ledger_policy(config: Config, table: RoutingTable) -> Policy:

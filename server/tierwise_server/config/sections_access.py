@@ -62,9 +62,11 @@ class IdempotencySettings(Section):
 
     Attributes:
         keep_hours: how long an answer is remembered, from its end; 0: a request that is sent twice runs twice.
+        max_tenant_bytes: what the answers of one tenant may take, compressed; beyond it its oldest are forgotten.
     """
 
     keep_hours: Annotated[float, Field(ge=0, le=720)] = 24.0
+    max_tenant_bytes: Annotated[int, Field(ge=33_554_432, le=1_099_511_627_776)] = 256 * 1024 * 1024
 
 
 class AuthSettings(Section):

@@ -5,7 +5,8 @@ the same id, one runs; the others are told to come back, and get its answer once
 
 - `claim` is atomic, whichever server asks. A claim is a lease: it ends when its server has not been heard of for
   LEASE_S, so that a server that dies does not block the id.
-- An answer is kept for so many hours from its end, and is found by its own payer only.
+- An answer is kept for so many hours from its end, and is found by its own payer only. The answers of a tenant take so
+  many bytes at the most: beyond that its oldest are forgotten, and never another tenant's for its sake.
 - A request without an answer leaves nothing behind: the next one with its id runs anew.
 """
 
@@ -21,6 +22,14 @@ LEASE_S: Final = 30.0
 
 RETRY_S: Final = 1.0
 """When who asks for a request that runs is told to come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How long answers are kept, and how many bytes those of one tenant may take."""
+
+    keep_s: float
+    tenant_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tierwise_server.idempotency.base import LEASE_S, Claim, Place, conflict, reused
+from tierwise_server.idempotency.base import LEASE_S, Claim, Place, Room, conflict, reused
 
 MOST_BYTES = 64 * 1024 * 1024
-"""What all answers together may take; beyond that the oldest are forgotten."""
+"""What all answers together may take; beyond that the tenant that takes most loses its oldest."""
 
 
 @dataclass(slots=True)
@@ -30,16 +31,17 @@ class MemoryAnswers:
 
     def __init__(
         self,
-        keep_s: float,
+        room: Room,
         *,
         most_bytes: int = MOST_BYTES,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._keep_s = keep_s
+        self._room = room
         self._most_bytes = most_bytes
         self._monotonic = monotonic
         self._entries: dict[Place, _Entry] = {}
-        self._bytes = 0
+        self._finished: dict[str, dict[Place, None]] = {}
+        self._bytes: Counter[str] = Counter()
         self._numbers = itertools.count()
 
     async def claim(self, place: Place, body_hash: bytes) -> Claim | bytes:
@@ -63,14 +65,16 @@ class MemoryAnswers:
         entry = self._entries.get(claim.place)
         if entry is None or entry.token != claim.token or entry.answer is not None:
             return
-        entry.answer, entry.ends_at_s = answer, self._monotonic() + self._keep_s
-        # At the end: they stand in the order in which they are forgotten.
-        self._entries[claim.place] = self._entries.pop(claim.place)
-        self._bytes += len(answer)
-        for place in [place for place, each in self._entries.items() if each.answer is not None]:
-            if self._bytes <= self._most_bytes:
-                break
-            self._forget(place)
+        entry.answer, entry.ends_at_s = answer, self._monotonic() + self._room.keep_s
+        tenant = claim.place.tenant
+        # In the order in which they are forgotten.
+        self._finished.setdefault(tenant, {})[claim.place] = None
+        self._bytes[tenant] += len(answer)
+        while self._bytes[tenant] > self._room.tenant_bytes:
+            self._forget(next(iter(self._finished[tenant])))
+        while self._bytes.total() > self._most_bytes:
+            ((largest, _),) = self._bytes.most_common(1)
+            self._forget(next(iter(self._finished[largest])))
 
     def release(self, claim: Claim) -> None:
         """Give the id back."""
@@ -87,4 +91,11 @@ class MemoryAnswers:
                 self._forget(place)
 
     def _forget(self, place: Place) -> None:
-        self._bytes -= len(self._entries.pop(place).answer or b"")
+        answer = self._entries.pop(place).answer
+        if answer is None:
+            return
+        tenant = place.tenant
+        del self._finished[tenant][place]
+        self._bytes[tenant] -= len(answer)
+        if not self._finished[tenant]:
+            del self._finished[tenant], self._bytes[tenant]

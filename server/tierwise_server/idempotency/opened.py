@@ -14,7 +14,7 @@ from tierwise_server.ledger.settings import MEMORY_URL
 from tierwise_server.ledger.upkeep import Upkeep
 
 if TYPE_CHECKING:
-    from tierwise_server.idempotency.base import AnswerStore
+    from tierwise_server.idempotency.base import AnswerStore, Room
     from tierwise_server.ledger.settings import LedgerSettings
 
 _WHAT = "remembered answers"
@@ -22,22 +22,22 @@ _WHAT = "remembered answers"
 
 @asynccontextmanager
 async def open_answers(
-    kept: LedgerSettings | None, keep_s: float, upkeep: Upkeep | None = None
+    kept: LedgerSettings | None, room: Room, upkeep: Upkeep | None = None
 ) -> AsyncIterator[AnswerStore | None]:
     """Open the store beside the ledger that is `kept`, whose tables are there; in memory where none is.
 
-    Nothing is remembered, and None given, where `keep_s` is 0. Closes what it opened when the context ends.
+    Nothing is remembered, and None given, where they are kept for no time. Closes what it opened when the context ends.
     """
     upkeep = upkeep or Upkeep()
-    if not keep_s:
+    if not room.keep_s:
         yield None
         return
     if kept is None or kept.url == MEMORY_URL:
-        memory = MemoryAnswers(keep_s)
+        memory = MemoryAnswers(room)
         async with upkeep.running(memory.keep, _WHAT):
             yield memory
         return
-    answers = SqlAnswers(SqlWorker(database_of(kept), kept.write_timeout_s), keep_s)
+    answers = SqlAnswers(SqlWorker(database_of(kept), kept.write_timeout_s), room)
     try:
         await answers.begin()
         async with upkeep.running(answers.keep, _WHAT):

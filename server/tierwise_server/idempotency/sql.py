@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from tierwise_server.errors import LedgerUnavailable
-from tierwise_server.idempotency.base import LEASE_S, Claim, Place, conflict, reused
+from tierwise_server.idempotency.base import LEASE_S, Claim, Place, Room, conflict, reused
 from tierwise_server.ledger.tables import remembered
 
 if TYPE_CHECKING:
@@ -20,17 +23,21 @@ if TYPE_CHECKING:
 MOST_FORGOTTEN = 1000
 """How many answers one transaction forgets."""
 
+MEASURED_EVERY = 16
+"""After how many new bytes a tenant's answers are measured: a sixteenth of its room. By so much it may be exceeded."""
+
 _Row = tuple[bytes, bytes | None]
 
 
 class SqlAnswers:
     """The port to remembered answers over SQL. See base.py for what it promises."""
 
-    def __init__(self, worker: SqlWorker, keep_s: float, *, lease_s: float = LEASE_S) -> None:
+    def __init__(self, worker: SqlWorker, room: Room, *, lease_s: float = LEASE_S) -> None:
         self.worker = worker
-        self._keep_s = keep_s
+        self._room = room
         self._lease_s = lease_s
         self._claims: set[str] = set()
+        self._unmeasured: Counter[str] = Counter()
 
     async def begin(self) -> None:
         """Free what the dead claimed, where nobody else can have claimed anything: in an embedded store.
@@ -70,10 +77,21 @@ class SqlAnswers:
         statement = (
             sa.update(remembered)
             .where(_is_at(claim.place), remembered.c.token == claim.token)
-            .values(answer=answer, ends_at_s=now_s + self._keep_s)
+            .values(answer=answer, ends_at_s=now_s + self._room.keep_s)
         )
-        await self.worker.run(lambda connection: connection.execute(statement))
+        tenant = claim.place.tenant
+        self._unmeasured[tenant] += len(answer)
+        full = self._unmeasured[tenant] * MEASURED_EVERY >= self._room.tenant_bytes
+
+        def finish(connection: sa.Connection) -> None:
+            connection.execute(statement)
+            if full:
+                self._bound(connection, tenant)
+
+        await self.worker.run(finish)
         self._claims.discard(claim.token)
+        if full:
+            del self._unmeasured[tenant]
 
     def release(self, claim: Claim) -> None:
         """Give the id back, after what was asked for before."""
@@ -87,8 +105,12 @@ class SqlAnswers:
         """Renew what is claimed and forget what is over, for ever."""
         while True:
             await asyncio.sleep(self._lease_s / 3)
-            with suppress(LedgerUnavailable):
-                await self.worker.run(self._renew)
+            claims, tenants = tuple(self._claims), self._unmeasured
+            self._unmeasured = Counter()
+            try:
+                await self.worker.run(partial(self._renew, claims=claims, tenants=tuple(tenants)))
+            except LedgerUnavailable:
+                self._unmeasured += tenants
 
     async def aclose(self) -> None:
         """Disconnect."""
@@ -123,9 +145,10 @@ class SqlAnswers:
         found = connection.execute(columns.where(_is_at(claim.place))).first()
         return (body_hash, None) if found is None else (found[0], found[1])
 
-    def _renew(self, connection: sa.Connection) -> None:
+    def _renew(
+        self, connection: sa.Connection, *, claims: Sequence[str], tenants: Sequence[str]
+    ) -> None:
         now_s = self.worker.database.now_s()
-        claims = tuple(self._claims)
         if claims:
             connection.execute(
                 sa.update(remembered)
@@ -139,6 +162,24 @@ class SqlAnswers:
             .scalar_subquery()
         )
         connection.execute(sa.delete(remembered).where(remembered.c.token.in_(over)))
+        for tenant in tenants:
+            self._bound(connection, tenant)
+
+    def _bound(self, connection: sa.Connection, tenant: str) -> None:
+        """Forget a tenant's oldest answers, as far as those after them take all its room."""
+        newest_first = (remembered.c.ends_at_s.desc(), remembered.c.token)
+        sizes = (
+            sa.select(
+                remembered.c.token,
+                sa.func.sum(sa.func.length(remembered.c.answer))
+                .over(order_by=newest_first)
+                .label("bytes"),
+            )
+            .where(remembered.c.tenant == tenant, remembered.c.answer.is_not(None))
+            .subquery()
+        )
+        old = sa.select(sizes.c.token).where(sizes.c.bytes > self._room.tenant_bytes)
+        connection.execute(sa.delete(remembered).where(remembered.c.token.in_(old)))
 
 
 def _is_at(place: Place) -> sa.ColumnElement[bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.postgres import Cluster
 from tierwise_server.access.opening import open_keys
 from tierwise_server.access.sql_worker import SqlWorker
 from tierwise_server.errors import InvalidRequest, LedgerUnavailable, Reason, RequestError
-from tierwise_server.idempotency.base import AnswerStore, Claim, Place
+from tierwise_server.idempotency.base import AnswerStore, Claim, Place, Room
 from tierwise_server.idempotency.memory import MemoryAnswers
 from tierwise_server.idempotency.opened import open_answers
 from tierwise_server.idempotency.sql import SqlAnswers
@@ -29,6 +29,9 @@ PLACE = Place("acme", "key-1", "r-1")
 BODY, OTHER = b"b" * 32, b"o" * 32
 LEASE_S = 0.6
 KEEP_S = 0.5
+TENANT_BYTES = 32_000
+ANSWER = b"a" * 2_000
+"""A sixteenth of a tenant's room, and the smallest that is measured at once."""
 
 Make = Callable[[], AnswerStore]
 
@@ -38,7 +41,9 @@ async def shared(settings: LedgerSettings, keep_s: float) -> AsyncIterator[Make]
     async with open_keys(settings), AsyncExitStack() as stack:
 
         def make() -> AnswerStore:
-            answers = SqlAnswers(SqlWorker(database_of(settings), 5.0), keep_s, lease_s=LEASE_S)
+            answers = SqlAnswers(
+                SqlWorker(database_of(settings), 5.0), Room(keep_s, TENANT_BYTES), lease_s=LEASE_S
+            )
             stack.push_async_callback(answers.aclose)
             return answers
 
@@ -51,7 +56,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[float], 
 
         @asynccontextmanager
         async def remembering(keep_s: float) -> AsyncIterator[Make]:
-            memory = MemoryAnswers(keep_s)
+            memory = MemoryAnswers(Room(keep_s, TENANT_BYTES))
             yield lambda: memory
 
         return remembering
@@ -166,7 +171,7 @@ async def test_a_start_frees_what_only_the_dead_can_have_claimed(
         dead = make()
         await claimed(dead)
         await dead.finish(await claimed(dead, finished), b"answer")
-        async with open_answers(settings, 60.0) as started:
+        async with open_answers(settings, Room(60.0, TENANT_BYTES)) as started:
             assert started is not None
             assert await started.claim(finished, BODY) == b"answer"
             if cluster is None:
@@ -187,8 +192,59 @@ async def test_what_is_over_is_deleted(opened: Callable[..., Any]) -> None:
         assert await store.worker.run(lambda connection: connection.execute(counting).scalar()) == 0
 
 
+async def known(store: AnswerStore, places: Sequence[Place]) -> list[bool]:
+    """Whether each place has an answer; those that had none are claimed by that."""
+    return [isinstance(await store.claim(place, BODY), bytes) for place in places]
+
+
+def places_of(tenant: str, count: int) -> list[Place]:
+    """Places of both keys of a tenant, in turns."""
+    return [Place(tenant, f"key-{n % 2}", f"r-{n}") for n in range(count)]
+
+
+async def test_the_oldest_answers_of_a_tenant_without_room_go_and_nobody_elses(
+    opened: Callable[..., Any],
+) -> None:
+    async with opened(60.0) as make:
+        store = make()
+        quiet, noisy = places_of("quiet", 3), places_of("noisy", 30)
+        running_one = await claimed(store, Place("noisy", "key-0", "runs"))
+        for place in quiet:
+            await store.finish(await claimed(store, place), ANSWER)
+        for place in noisy:
+            await store.finish(await claimed(store, place), ANSWER)
+        assert await known(store, quiet) == [True] * 3
+        assert await known(store, noisy) == [False] * 14 + [True] * 16
+        assert await refused(store, running_one.place) is Reason.REQUEST_IN_FLIGHT
+
+
+@pytest.mark.parametrize("opened", ["sqlite", "postgres"], indirect=True)
+async def test_small_answers_are_measured_as_well_if_somewhat_later(
+    opened: Callable[..., Any],
+) -> None:
+    async with opened(60.0) as make:
+        store, other = make(), make()
+        places = places_of("acme", 17)
+        for place in places[:-1]:
+            await store.finish(await claimed(store, place), ANSWER)
+        # Too little for one server to measure what both wrote.
+        await other.finish(await claimed(other, places[-1]), b"small")
+        async with Upkeep().running(other.keep, "answers"):
+            await asyncio.sleep(LEASE_S)
+        assert await known(other, places) == [False] + [True] * 16
+
+
+async def test_memory_takes_from_who_takes_most() -> None:
+    store = MemoryAnswers(Room(60.0, TENANT_BYTES), most_bytes=TENANT_BYTES)
+    quiet, noisy = places_of("quiet", 3), places_of("noisy", 16)
+    for place in (*quiet, *noisy):
+        await store.finish(await claimed(store, place), ANSWER)
+    assert await known(store, quiet) == [True] * 3
+    assert await known(store, noisy) == [False] * 3 + [True] * 13
+
+
 async def test_memory_keeps_the_newest_answers() -> None:
-    store = MemoryAnswers(60.0, most_bytes=10)
+    store = MemoryAnswers(Room(60.0, TENANT_BYTES), most_bytes=10)
     for number in range(3):
         place = replace(PLACE, request_id=f"r-{number}")
         await store.finish(await claimed(store, place), b"12345")
@@ -202,7 +258,7 @@ async def test_a_store_that_is_away_claims_nothing(tmp_path: Path) -> None:
         pass
     (tmp_path / "ledger.sqlite3").unlink()
     (tmp_path / "ledger.sqlite3").mkdir()
-    store = SqlAnswers(SqlWorker(database_of(settings), 5.0), 60.0)
+    store = SqlAnswers(SqlWorker(database_of(settings), 5.0), Room(60.0, 1))
     with pytest.raises(LedgerUnavailable):
         await store.claim(PLACE, BODY)
     await store.aclose()
