@@ -18,6 +18,7 @@ import structlog
 
 from tierwise_server import __version__
 from tierwise_server.access.opened import open_access
+from tierwise_server.core.tries import TryBudget
 from tierwise_server.engine import Engine
 from tierwise_server.errors import ConfigurationError, Fault
 from tierwise_server.idempotency.opened import open_answers
@@ -26,7 +27,8 @@ from tierwise_server.ledger.upkeep import Upkeep
 from tierwise_server.providers.anthropic import AnthropicBatches, AnthropicProvider, Connections
 from tierwise_server.providers.breaking import BreakerPolicy, BreakingProvider
 from tierwise_server.providers.limiting import LimitingProvider, Limits
-from tierwise_server.providers.retrying import RetryBudget, RetryingProvider, RetryPolicy
+from tierwise_server.providers.pausing import PausingProvider
+from tierwise_server.providers.retrying import RetryingProvider, RetryPolicy
 from tierwise_server.providers.watchdog import Patience
 from tierwise_server.reloading import Reloader
 from tierwise_server.rpc.admission import Admission
@@ -132,10 +134,12 @@ async def build(
             open_access(access_settings(config, kept), keys, upkeep) as access,
             open_answers(kept, room_of(config), upkeep) as answers,
         ):
+            asked = own_providers if providers is None else providers
             engine = Engine(
                 table=table,
                 prices=config.price_book(),
-                providers=own_providers if providers is None else providers,
+                providers=asked,
+                budgets=budgets_of(asked),
                 settings=engine_settings(config),
                 books=keeping.books,
             )
@@ -207,10 +211,10 @@ def providers_of(
 def guarded(
     name: str, provider: Provider, upstream: UpstreamSettings, overload: Overload | None = None
 ) -> Provider:
-    """Wrap a provider in a bound on its calls, breakers for its models, and its one retry owner.
+    """Wrap a provider in a bound on its calls, breakers and pauses for its models, and its one retry owner.
 
-    In this order, so that each try passes a breaker, that an open breaker takes no place, and that no place is held
-    between tries.
+    In this order, so that each try passes a breaker, that an open breaker takes no place, that no probe is lost to a
+    pause, and that no place is held between tries.
     """
     told = overload or Telemetry.off().overload
     provider = LimitingProvider(
@@ -232,8 +236,18 @@ def guarded(
         first_wait_s=retry.base_delay_s,
         longest_wait_s=retry.max_delay_s,
     )
-    budget = RetryBudget(retry.budget_reserve, retry.budget_ratio)
-    return RetryingProvider(provider, policy, budget=budget)
+    shed = partial(told.call_shed, name)
+    budget = TryBudget(retry.budget_reserve, retry.budget_ratio, shed=shed)
+    return RetryingProvider(PausingProvider(provider), policy, budget=budget)
+
+
+def budgets_of(providers: Mapping[str, Provider]) -> dict[str, TryBudget]:
+    """What each provider may be asked beyond once, where that is bounded."""
+    return {
+        name: provider.budget
+        for name, provider in providers.items()
+        if isinstance(provider, RetryingProvider)
+    }
 
 
 def breaker_policy(settings: BreakerSettings) -> BreakerPolicy:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from tierwise_server.core import cascade, confidence, stream
 from tierwise_server.core.account import (
+    MESSAGES,
     CallRecord,
     CallStatus,
     RequestFailed,
@@ -21,7 +22,7 @@ from tierwise_server.core.account import (
     counterfactuals,
     supersede,
 )
-from tierwise_server.core.allowance import shortage
+from tierwise_server.core.allowance import shortage, vain_tries
 from tierwise_server.core.estimate import prompt_tokens, worst_case_nano_usd
 from tierwise_server.core.model import CallKind, DraftDelivery
 from tierwise_server.core.quote import TierEstimate, quote
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from tierwise_server.core.model import Task
     from tierwise_server.core.prices import PriceBook
+    from tierwise_server.core.tries import TryBudget
     from tierwise_server.ledger.books import Book, Books, Payer
     from tierwise_server.providers.base import Provider
 
@@ -68,13 +70,17 @@ class EngineSettings:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Runs tasks. Holds what all requests share; safe for any number of requests at once in one event loop."""
+    """Runs tasks. Holds what all requests share; safe for any number of requests at once in one event loop.
+
+    `budgets` bounds the fallbacks of each provider's models, by its name; those of one without are not bounded.
+    """
 
     table: RoutingTable
     prices: PriceBook
     providers: Mapping[str, Provider]
     settings: EngineSettings = EngineSettings()
     books: Books = UNWRITTEN
+    budgets: Mapping[str, TryBudget] = field(default_factory=dict)
     monotonic: Callable[[], float] = time.monotonic
     wall_clock: Callable[[], float] = time.time  # noqa: TID251 - shown to people, never subtracted
 
@@ -168,7 +174,7 @@ class _Run:
         self.reason = reason
         causes = (self.failure, self.shortage)
         cause = next((c for c in causes if c is not None and c.reason is reason), None)
-        message = cause.message if cause else _MESSAGES.get(reason, "the request failed")
+        message = cause.message if cause else MESSAGES.get(reason, "the request failed")
         retry_after_s = cause.retry_after_s if cause else None
         if not self.begun:
             return cause or RequestError(reason, message)
@@ -195,9 +201,8 @@ class _Run:
             case cascade.Reserve(call):
                 return await self._reserve(call)
             case cascade.Run(call):
-                return await (
-                    self._check(call) if call.kind is CallKind.CHECK else self._attempt(call)
-                )
+                make = self._check if call.kind is CallKind.CHECK else self._attempt
+                return await make(call)
             case cascade.ReportCheck(outcome):
                 await self._report_check(outcome)
             case cascade.Supersede(attempt, replacement, reason):
@@ -217,6 +222,9 @@ class _Run:
     async def _reserve(self, call: cascade.Call) -> cascade.Event:
         if self.deadline_s - self.engine.monotonic() <= self._headroom_s(call):
             return cascade.Denied(Reason.DEADLINE_EXCEEDED)
+        budget = self.engine.budgets.get(call.tier.model.provider)
+        if budget is not None and vain_tries(self.records) and not budget.take_fallback():
+            return cascade.Denied(Reason.OVERLOADED)
         self.request = self._model_call(call)
         self.input_tokens = prompt_tokens(self.request.prompt, call.tier.model)
         needed = worst_case_nano_usd(
@@ -389,11 +397,3 @@ class _Run:
     async def _emit(self, event: stream.StreamEvent) -> None:
         self.observer.observe(event)
         await self.sink(event)
-
-
-_MESSAGES = {
-    Reason.DEADLINE_EXCEEDED: "the deadline passed before there was an answer",
-    Reason.UPSTREAM_INTERRUPTED: "the provider broke off after text was sent; what was sent is not the answer",
-    Reason.CANCELLED: "the caller left",
-    Reason.INTERNAL: "a fault of the server; its log says more",
-}

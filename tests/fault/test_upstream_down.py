@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -33,7 +33,9 @@ def pinned() -> router_pb2.GenerateRequest:
     return a_request(routing=routing_pb2.RoutingOptions(tier="efficient"))
 
 
-async def many(served: Served, count: int) -> list[str]:
+async def many(
+    served: Served, count: int, request: Callable[[], router_pb2.GenerateRequest] = pinned
+) -> list[str]:
     """Make so many calls, a few at a time; return their reasons."""
     reasons: list[str] = []
 
@@ -41,7 +43,7 @@ async def many(served: Served, count: int) -> list[str]:
         while len(reasons) < count:
             reasons.append("")
             at = len(reasons) - 1
-            reasons[at] = (await outcome_of(served.stub.Generate(pinned()))).reason
+            reasons[at] = (await outcome_of(served.stub.Generate(request()))).reason
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         for _ in range(CLIENTS):
@@ -59,6 +61,89 @@ async def test_retries_are_a_tenth_of_the_calls_once_the_reserve_is_used_up() ->
         steady = len(served.simulator.journal) - at_start
         # What is left of the reserve after the start may be spent as well.
         assert 300 <= steady <= 1.1 * 300 + 2
+
+
+FALLBACKS: Final = {
+    "tiers": [
+        {"name": "efficient", "fallbacks": ["claude-haiku-5-5"]},
+        {"name": "frontier", "fallbacks": ["claude-opus-4-8"]},
+    ]
+}
+"""With them, six models may be asked for one request."""
+
+FULLY_DOWN: Final = tuple(
+    (code, breaker, fallbacks)
+    for code in (404, 429, 529)
+    for breaker in (True, False)
+    for fallbacks in (True, False)
+)
+
+
+MOST_POSTS: Final = 1.1 + 2 / 300
+"""For each request of 300, as what is left of the reserves may be used up as well."""
+
+
+@pytest.mark.parametrize(("code", "breaker", "fallbacks"), FULLY_DOWN)
+async def test_fallbacks_do_not_multiply_what_a_provider_that_is_fully_down_is_asked(
+    code: int, breaker: bool, fallbacks: bool
+) -> None:
+    assert await posts_per_request(code, breaker=breaker, fallbacks=fallbacks) <= MOST_POSTS
+
+
+async def posts_per_request(code: int, *, breaker: bool, fallbacks: bool) -> float:
+    """Have every model fail; return what that costs the provider for each request, once the reserves are used up."""
+    config = quick({"budget_reserve": 20}, breaker={"enabled": breaker})
+    down = {"rules": [{"fault": {"kind": "status", "status": code}}]}
+    async with serving(down, configured({**config, **(FALLBACKS if fallbacks else {})})) as served:
+        await many(served, 200, a_request)
+        at_start = len(served.simulator.journal)
+        reasons = await many(served, 300, a_request)
+        assert set(reasons) <= {REASONS[code], "UPSTREAM_UNAVAILABLE"}
+        posts = len(served.simulator.journal) - at_start
+        assert posts > 0 or breaker
+        return posts / 300
+
+
+REASONS: Final = {
+    404: "UPSTREAM_MODEL_MISSING",
+    429: "UPSTREAM_RATE_LIMITED",
+    529: "UPSTREAM_OVERLOADED",
+}
+
+
+@pytest.mark.parametrize("code", [404, 429, 529])
+@pytest.mark.parametrize("breaker", [True, False])
+async def test_one_model_that_is_down_is_replaced_every_time(code: int, breaker: bool) -> None:
+    config = quick({"budget_reserve": 0}, breaker={"enabled": breaker})
+    rules = [
+        {"model": "claude-haiku-*", "fault": {"kind": "status", "status": code}},
+        {"answer": "From above."},
+    ]
+    async with serving({"rules": rules}, configured(config)) as served:
+        assert set(await many(served, 300, a_request)) == {""}
+
+
+async def test_a_model_that_comes_back_is_found_by_those_whose_own_is_down() -> None:
+    fault = {"fault": {"kind": "status", "status": 429}}
+    rules = [
+        {"model": "claude-haiku-*", **fault},
+        {**fault, "times": 110},
+        {"answer": "From above."},
+    ]
+    async with serving({"rules": rules}, configured(quick({"budget_reserve": 0}))) as served:
+        assert "UPSTREAM_RATE_LIMITED" in await many(served, 200, a_request)
+        assert set(await many(served, 100, a_request)) == {""}
+
+
+async def test_a_model_that_asked_for_a_pause_is_asked_by_nobody_until_it_is_over() -> None:
+    busy = {"kind": "status", "status": 429, "retry_after": "30"}
+    rules = [{"model": "claude-haiku-*", "fault": busy}, {"answer": "From above."}]
+    async with serving({"rules": rules}, configured(quick())) as served:
+        for _ in range(20):
+            outcome = await outcome_of(served.stub.Generate(a_request(), timeout=10))
+            assert outcome.status == "OK"
+        models = [entry.model for entry in served.simulator.journal]
+        assert sum(model.startswith("claude-haiku") for model in models) == 1
 
 
 async def test_an_open_breaker_keeps_everybody_from_asking() -> None:

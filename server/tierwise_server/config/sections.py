@@ -244,7 +244,8 @@ class RetrySettings(Section):
         max_tries: how often one call is sent at most, the first time included; a request's calls share the retries.
         base_delay_s: the longest pause before the second try; it doubles with every further one.
         max_delay_s: the longest pause of all.
-        budget_ratio: how many retries all calls together may have, per call, on top of the reserve.
+        budget_ratio: how many retries all calls together may have, per call, on top of the reserve; none while nobody
+            answers.
         budget_reserve: retries that may be made at once before that.
     """
 

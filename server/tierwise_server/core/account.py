@@ -7,9 +7,9 @@ cost are the sums of the records, always.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tierwise_server.core.estimate import worst_case_nano_usd
 from tierwise_server.core.model import CallKind, FinishReason, Tier, Usage
@@ -111,6 +111,15 @@ class RequestFailed(RequestError):
     ) -> None:
         super().__init__(reason, message, retry_after_s=retry_after_s)
         self.summary = summary
+
+
+MESSAGES: Final[Mapping[Reason, str]] = {
+    Reason.DEADLINE_EXCEEDED: "the deadline passed before there was an answer",
+    Reason.UPSTREAM_INTERRUPTED: "the provider broke off after text was sent; what was sent is not the answer",
+    Reason.CANCELLED: "the caller left",
+    Reason.INTERNAL: "a fault of the server; its log says more",
+}
+"""What a caller is told of a request's end where the failure itself says nothing."""
 
 
 def supersede(records: Sequence[CallRecord], attempt: int) -> list[CallRecord]:

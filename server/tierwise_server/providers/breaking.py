@@ -39,6 +39,7 @@ class Verdict(enum.Enum):
 
     FAILED = enum.auto()
     ANSWERED = enum.auto()
+    TOO_EARLY = enum.auto()
     NOTHING = enum.auto()
 
 
@@ -48,14 +49,14 @@ VERDICTS: Final[dict[Reason, Verdict]] = {
     Reason.UPSTREAM_TIMEOUT: Verdict.FAILED,
     Reason.UPSTREAM_INTERRUPTED: Verdict.FAILED,
     Reason.UPSTREAM_PROTOCOL: Verdict.FAILED,
+    Reason.UPSTREAM_MODEL_MISSING: Verdict.FAILED,
     # The provider answers; what is wrong is the call's or ours, and these reasons say it better than a closed door.
     Reason.CONTEXT_TOO_LONG: Verdict.ANSWERED,
     Reason.UPSTREAM_REJECTED: Verdict.ANSWERED,
     Reason.UPSTREAM_AUTH: Verdict.ANSWERED,
-    Reason.UPSTREAM_MODEL_MISSING: Verdict.ANSWERED,
     Reason.UPSTREAM_SPEND_LIMIT: Verdict.ANSWERED,
-    # It says itself when to come back, and the retry owner keeps to that; to a probe it is no invitation.
-    Reason.UPSTREAM_RATE_LIMITED: Verdict.NOTHING,
+    # It says itself when to come back, and that is kept to; a probe that hears it came too early.
+    Reason.UPSTREAM_RATE_LIMITED: Verdict.TOO_EARLY,
     # The caller's deadline, and our own limits.
     Reason.DEADLINE_EXCEEDED: Verdict.NOTHING,
     Reason.OVERLOADED: Verdict.NOTHING,
@@ -120,6 +121,7 @@ class Breaker:
         self._ends: deque[tuple[float, bool]] = deque()
         self._failures = 0
         self._mean_open_s = 0.0
+        self._why = Reason.UPSTREAM_UNAVAILABLE
         self._probe_at_s = 0.0
         self._probing = 0
         self._most_probing = 1
@@ -131,7 +133,8 @@ class Breaker:
         """Let a call through, to be told in the block how it goes.
 
         Raises:
-            UpstreamError: UPSTREAM_UNAVAILABLE, when the breaker is open; the model is not to be asked.
+            UpstreamError: UPSTREAM_UNAVAILABLE, or UPSTREAM_MODEL_MISSING where that opened it, when the breaker is
+                open; the model is not to be asked.
         """
         watch = Watch(self, is_probe=self._admit())
         try:
@@ -139,8 +142,9 @@ class Breaker:
         finally:
             watch.over()
 
-    def failed(self, *, is_probe: bool) -> None:
+    def failed(self, reason: Reason, *, is_probe: bool) -> None:
         """A call of this era failed."""
+        self._why = reason
         if self.state is BreakerState.CLOSED:
             self._count(failed=True)
             policy = self._policy
@@ -148,6 +152,11 @@ class Breaker:
                 self._open(policy.open_s)
         elif is_probe:
             self._open(min(self._policy.longest_open_s, self._mean_open_s * 2))
+
+    def came_too_early(self, *, is_probe: bool) -> None:
+        """A call of this era was told to come back later: a probe is made again after as long as before."""
+        if is_probe and self.state is BreakerState.PROBING:
+            self._open(self._mean_open_s)
 
     def answered(self) -> None:
         """A call of this era ended well."""
@@ -172,9 +181,9 @@ class Breaker:
             self._most_probing, self._probing = 1, 0
             self._turn(BreakerState.PROBING)
         if self.state is BreakerState.OPEN:
-            raise _not_asked(self._probe_at_s - now)
+            raise self._not_asked(self._probe_at_s - now)
         if self._probing >= self._most_probing:
-            raise _not_asked(self._mean_open_s)
+            raise self._not_asked(self._mean_open_s)
         self._probing += 1
         return True
 
@@ -197,10 +206,12 @@ class Breaker:
         self.state = state
         self._changed(state)
 
-
-def _not_asked(wait_s: float) -> UpstreamError:
-    text = "the model failed too often of late and is not asked for a while"
-    return UpstreamError(Reason.UPSTREAM_UNAVAILABLE, text, retry_after_s=wait_s, tries=0)
+    def _not_asked(self, wait_s: float) -> UpstreamError:
+        if self._why is Reason.UPSTREAM_MODEL_MISSING:
+            text = "the provider did not know the model of late, which is not asked for a while"
+            return UpstreamError(self._why, text, retry_after_s=wait_s, tries=0)
+        text = "the model failed too often of late and is not asked for a while"
+        return UpstreamError(Reason.UPSTREAM_UNAVAILABLE, text, retry_after_s=wait_s, tries=0)
 
 
 class Watch:
@@ -227,7 +238,9 @@ class Watch:
         if verdict is Verdict.ANSWERED:
             self.begun()
         elif verdict is Verdict.FAILED and self._counts():
-            self._breaker.failed(is_probe=self._is_probe)
+            self._breaker.failed(reason, is_probe=self._is_probe)
+        elif verdict is Verdict.TOO_EARLY and self._counts():
+            self._breaker.came_too_early(is_probe=self._is_probe)
         self._told = self._told or verdict is not Verdict.ANSWERED
 
     def over(self) -> None:
@@ -249,8 +262,9 @@ class Watch:
 class BreakingProvider:
     """A provider that asks `inner` through a breaker for each model, and closes it.
 
-    A call that an open breaker stops fails at once with UPSTREAM_UNAVAILABLE, 0 tries, and the time until the next
-    probe; it is not to be asked again, as only time helps.
+    A call that an open breaker stops fails at once with UPSTREAM_UNAVAILABLE, or UPSTREAM_MODEL_MISSING where the
+    provider did not know the model, with 0 tries and the time until the next probe; it is not to be asked again, as
+    only time helps.
 
     Args:
         inner: makes the calls, one try each.

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
+from tierwise_server.core.tries import TryBudget
 from tierwise_server.errors import UpstreamError
 from tierwise_server.providers.base import Begun
 
@@ -44,46 +45,19 @@ class RetryPolicy:
     longest_advice_s: float = 60.0
 
 
-class RetryBudget:
-    """A bucket of tokens for the retries of all calls together.
-
-    A retry takes a token, and is not made where none is left. A call puts `ratio` of one in, and the bucket holds at
-    most `reserve`, with which it starts. So n calls are retried at most reserve + ratio * n times: with the provider
-    down for good, tries approach 1 + ratio per call, whatever the policy says. (The ratio is that of sre.google's
-    "Handling Overload"; the bucket is gRPC's, proposal A6, filled by calls and not by successes alone, so that a
-    provider that fails every third call may still be asked again.)
-    """
-
-    __slots__ = ("_ratio", "_reserve", "tokens")
-
-    def __init__(self, reserve: float = 100.0, ratio: float = 0.1) -> None:
-        self._reserve = reserve
-        self._ratio = ratio
-        self.tokens = reserve
-
-    def call(self) -> None:
-        """A call is made for the first time."""
-        self.tokens = min(self._reserve, self.tokens + self._ratio)
-
-    def take(self) -> bool:
-        """Take what a retry costs; False, and nothing taken, where there is not enough."""
-        # Tenths do not add up to one exactly.
-        if self.tokens < 1.0 - 1e-9:
-            return False
-        self.tokens -= 1.0
-        return True
-
-
 class RetryingProvider:
     """A provider that retries calls of `inner` by `policy`, and closes it.
 
     Args:
         inner: makes the calls, one try each.
         policy: when to try again.
-        budget: what all retries together may not exceed; one of its own by default.
+        budget: what all retries together may not exceed; one of its own by default. It is told what is answered.
         monotonic: the clock, in seconds.
         sleep: waits so many seconds.
         draw: a number from [0, 1), evenly.
+
+    Attributes:
+        budget: the same, for whoever asks the provider once more by other means.
     """
 
     def __init__(
@@ -91,14 +65,14 @@ class RetryingProvider:
         inner: Provider,
         policy: RetryPolicy = RetryPolicy(),
         *,
-        budget: RetryBudget | None = None,
+        budget: TryBudget | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._inner = inner
         self._policy = policy
-        self._budget = budget or RetryBudget()
+        self.budget = budget or TryBudget()
         self._monotonic = monotonic
         self._sleep = sleep
         self._draw = draw
@@ -112,14 +86,15 @@ class RetryingProvider:
         started_s = self._monotonic()
         asked = retries = 0
         left_s = call.time_left_s
-        self._budget.call()
+        self.budget.call()
         begun = False
         while True:
             one_try = replace(call, time_left_s=left_s) if retries else call
             try:
                 async with self._inner.stream(one_try) as events:
-                    answer = _Answer(await anext(events), events, asked + 1)
+                    answer = _Answer(await anext(events), events, asked + 1, self.budget)
                     begun = True
+                    self.budget.answered()
                     yield answer
                     return
             except UpstreamError as error:
@@ -130,7 +105,8 @@ class RetryingProvider:
             if call.time_left_s is not None:
                 left_s = call.time_left_s - (self._monotonic() - started_s)
             wait_s = self._wait_s(outcome, call.retries_used + retries, left_s)
-            if wait_s is None or not self._budget.take():
+            # One that was not asked yet, as when it asked for a pause, is not asked once more.
+            if wait_s is None or (asked and not self.budget.take()):
                 raise outcome
             retries += 1
             await self._sleep(wait_s)
@@ -158,9 +134,14 @@ class _Answer:
     """An answer that has begun: its first event, then the rest; its failure is final."""
 
     def __init__(
-        self, first: ProviderEvent, rest: AsyncIterator[ProviderEvent], tries: int
+        self,
+        first: ProviderEvent,
+        rest: AsyncIterator[ProviderEvent],
+        tries: int,
+        budget: TryBudget,
     ) -> None:
         self._first: ProviderEvent | None = first
+        self._budget = budget
         self._rest = rest
         self._tries = tries
 
@@ -174,5 +155,6 @@ class _Answer:
         try:
             return await anext(self._rest)
         except UpstreamError as error:
+            self._budget.broke_off()
             error.tries = self._tries
             raise

@@ -220,7 +220,7 @@ SHED = _metric(
     "tierwise.shed",
     "counter",
     "{request}",
-    "Turned away for want of room: calls to a provider, or, without one, whole requests.",
+    "Turned away: calls to a provider for want of room, fallbacks for want of answers; without one, whole requests.",
     (names.PROVIDER,),
 )
 QUEUE_WAIT = _metric(

@@ -197,7 +197,11 @@ async def control_characters(tally: Tally) -> None:
         assert not [x for x in lines if any(ord(c) < 32 for c in x) or "\x1b" in x]
 
 
-@scenario("F65", "1.1 tries for each call once the reserve is used up; an open breaker asks nobody")
+@scenario(
+    "F65",
+    "404, 429 or 529 of every model, breaker on and off, with fallbacks and without: at most 1.1 POSTs for each "
+    "request once the reserves are used up; an open breaker asks nobody; one model alone is replaced every time",
+)
 async def retry_storms(tally: Tally) -> None:
     await repeated(
         tally,
@@ -205,6 +209,21 @@ async def retry_storms(tally: Tally) -> None:
         test_upstream_down.test_retries_are_a_tenth_of_the_calls_once_the_reserve_is_used_up,
     )
     await repeated(tally, 10, test_upstream_down.test_an_open_breaker_keeps_everybody_from_asking)
+    most = 0.0
+    for code, breaker, fallbacks in tally.some(test_upstream_down.FULLY_DOWN):
+        with tally.run(f"{code}, breaker {breaker}, fallbacks {fallbacks}"):
+            posts = await test_upstream_down.posts_per_request(
+                code, breaker=breaker, fallbacks=fallbacks
+            )
+            most = max(most, posts)
+            assert posts <= test_upstream_down.MOST_POSTS
+    for code in tally.some((404, 429, 529)):
+        for breaker in (True, False):
+            with tally.run(f"{code} of one model, breaker {breaker}"):
+                await test_upstream_down.test_one_model_that_is_down_is_replaced_every_time(
+                    code, breaker
+                )
+    tally.detail = f"{most:.2f} POSTs for each request at most"
 
 
 @scenario("F66", "probes are few; nobody overruns what comes back")

@@ -101,12 +101,16 @@ class World:
         self.witness.search("what the caller got", shown_to_caller(outcome))
         return outcome
 
-    async def is_well_again(self) -> None:
-        """Check that nothing is held any more: the upstream is left, and the one place of everything is free."""
+    async def is_well_again(self, tier: str = "") -> None:
+        """Check that nothing is held any more: the upstream is left, and the one place of everything is free.
+
+        `tier` is asked instead of the one that was struck, where that one's model is still left alone.
+        """
         journal = self.served.simulator.journal
         await journal.settled()
         self.proxy.toxic = None
-        outcome = await self.ask()
+        routing = routing_pb2.RoutingOptions(tier=tier) if tier else None
+        outcome = await self.ask(routing=routing)
         assert (outcome.status, outcome.reason) == ("OK", ""), "the next good call"
         assert text_of(outcome) == GOOD["answer"]
         await journal.settled()

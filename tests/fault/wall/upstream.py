@@ -54,8 +54,9 @@ async def strike(
     reasons: Sequence[str] | set[str],
     tries: int = 1,
     config: Mapping[str, Any] = ONE_PLACE,
+    then: str = "",
 ) -> None:
-    """Play a fault once: status, reason, bill, tries; then all is well again."""
+    """Play a fault once: status, reason, bill, tries; then all is well again, at the tier `then` where it is given."""
     with tally.run(str(dict(fault))):
         async with tally.world(rules(fault, times=tries), config=config) as world:
             outcome = await world.ask()
@@ -65,7 +66,7 @@ async def strike(
             assert WHOLE.startswith(seen)
             assert world.posts == tries
             check_failed_calls(outcome, tries)
-            await world.is_well_again()
+            await world.is_well_again(then)
 
 
 @scenario("F1", "waits at least as long as it is told, then answers")
@@ -82,7 +83,7 @@ async def rate_limited(tally: Tally) -> None:
     await tally.together(len(tally.times(20)), play)
 
 
-@scenario("F2", "UNAVAILABLE at once, the wait in RetryInfo; asked once")
+@scenario("F2", "UNAVAILABLE at once, the wait in RetryInfo; asked once, by nobody until then")
 async def rate_limited_for_long(tally: Tally) -> None:
     took: list[float] = []
     for number in tally.times(20):
@@ -92,14 +93,19 @@ async def rate_limited_for_long(tally: Tally) -> None:
             fault = status(429, retry_after=str(wait_s))
             async with tally.world(rules(fault), config=QUICK) as world:
                 began = time.monotonic()
-                outcome = await world.ask(timeout_s=None if long else 5.0)
+                timeout_s = None if long else 5.0
+                outcome = await world.ask(timeout_s=timeout_s)
                 took.append(time.monotonic() - began)
                 assert (outcome.status, outcome.reason) == ("UNAVAILABLE", "UPSTREAM_RATE_LIMITED")
                 [info] = outcome.all_of("RetryInfo")
                 assert info.retry_delay.seconds == wait_s
                 assert took[-1] < 1.0
                 check_failed_calls(outcome, 1)
-                await world.is_well_again()
+                again = await world.ask(timeout_s=timeout_s)
+                assert (again.status, again.reason) == ("UNAVAILABLE", "UPSTREAM_RATE_LIMITED")
+                check_failed_calls(again, 0)
+                assert world.posts == 1
+                await world.is_well_again("frontier")
     tally.detail = f"told within {max(took, default=0) * 1000:.0f} ms at most"
 
 
@@ -128,7 +134,7 @@ async def odd_advice(tally: Tally) -> None:
                 config=QUICK,
             )
         fault = status(429, retry_after="1000000000")
-        await strike(tally, fault, reasons={"UPSTREAM_RATE_LIMITED"}, config=QUICK)
+        await strike(tally, fault, reasons={"UPSTREAM_RATE_LIMITED"}, config=QUICK, then="frontier")
 
 
 @scenario("F5", "three tries, then UNAVAILABLE UPSTREAM_OVERLOADED, as a status and as an event")

@@ -126,6 +126,7 @@ async def test_only_what_speaks_of_the_models_health_opens_it(reason: Reason) ->
         Reason.UPSTREAM_TIMEOUT,
         Reason.UPSTREAM_INTERRUPTED,
         Reason.UPSTREAM_PROTOCOL,
+        Reason.UPSTREAM_MODEL_MISSING,
     }
     assert (world.state is BreakerState.OPEN) is speaks
 
@@ -189,6 +190,33 @@ async def test_every_failed_probe_doubles_the_time_up_to_a_limit() -> None:
         await world.calls(BUSY)
         assert world.asked == asked + 1
         assert world.state is BreakerState.OPEN
+
+
+async def test_a_probe_that_meets_a_rate_limit_came_too_early_and_others_wait_as_long_again() -> (
+    None
+):
+    world = World()
+    await world.broken()
+    for _ in range(3):
+        world.clock.now_s += 5.0
+        asked = world.asked
+        limited = await world.call(failing(Reason.UPSTREAM_RATE_LIMITED))
+        assert limited is not None
+        assert limited.reason is Reason.UPSTREAM_RATE_LIMITED
+        assert world.state is BreakerState.OPEN
+        await world.calls(*[GOOD] * 5)
+        assert world.asked == asked + 1
+    world.clock.now_s += 5.0
+    assert await world.call(GOOD) is None
+
+
+async def test_an_open_breaker_says_where_the_model_is_simply_not_known() -> None:
+    world = World()
+    await world.calls(*[failing(Reason.UPSTREAM_MODEL_MISSING)] * POLICY.least_failures)
+    refusal = await world.call(GOOD)
+    assert world.asked == POLICY.least_failures
+    assert refusal is not None
+    assert (refusal.reason, refusal.tries) == (Reason.UPSTREAM_MODEL_MISSING, 0)
 
 
 async def test_probes_begin_with_one_and_double_until_it_closes() -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from tests.unit.providers.calls import CALL
 from tests.unit.providers.clock import Clock
+from tierwise_server.core.tries import TryBudget
 from tierwise_server.errors import Reason, UpstreamError
 from tierwise_server.providers.base import Begun, ModelCall, Provider, ProviderEvent, TextPiece
-from tierwise_server.providers.retrying import RetryBudget, RetryingProvider, RetryPolicy
+from tierwise_server.providers.retrying import RetryingProvider, RetryPolicy
 from tierwise_server.providers.scripted import ScriptedProvider, Step, answer
 
 
@@ -37,7 +38,7 @@ def retrying(
     *,
     draw: float = 0.5,
     policy: RetryPolicy | None = None,
-    budget: RetryBudget | None = None,
+    budget: TryBudget | None = None,
 ) -> RetryingProvider:
     return RetryingProvider(
         inner,
@@ -178,7 +179,7 @@ async def failing_calls(provider: Provider, count: int) -> None:
 
 async def test_a_provider_that_is_down_gets_hardly_more_tries_than_calls() -> None:
     inner = in_turn([failure()])
-    provider = retrying(inner, Clock(), budget=RetryBudget(reserve=100.0, ratio=0.1))
+    provider = retrying(inner, Clock(), budget=TryBudget(reserve=100.0, ratio=0.1))
     await failing_calls(provider, 50)
     assert len(inner.calls) == 50 + 100
     at_start = len(inner.calls)
@@ -188,7 +189,7 @@ async def test_a_provider_that_is_down_gets_hardly_more_tries_than_calls() -> No
 
 
 async def test_calls_that_go_well_fill_the_budget_again_up_to_its_reserve() -> None:
-    budget = RetryBudget(reserve=2.0, ratio=0.5)
+    budget = TryBudget(reserve=2.0, ratio=0.5)
     inner = in_turn([failure()], [failure()], [failure()], *[answer("Hi.")] * 10)
     provider = retrying(inner, Clock(), budget=budget)
     await failing_calls(provider, 1)
@@ -200,7 +201,7 @@ async def test_calls_that_go_well_fill_the_budget_again_up_to_its_reserve() -> N
 
 async def test_without_a_token_a_call_fails_as_it_failed_first() -> None:
     inner, clock = in_turn([failure()]), Clock()
-    provider = retrying(inner, clock, budget=RetryBudget(reserve=0.0))
+    provider = retrying(inner, clock, budget=TryBudget(reserve=0.0))
     with pytest.raises(UpstreamError, match="busy") as caught:
         await ask(provider)
     assert caught.value.tries == 1
@@ -208,7 +209,7 @@ async def test_without_a_token_a_call_fails_as_it_failed_first() -> None:
 
 
 async def test_one_budget_may_be_shared_by_providers() -> None:
-    budget = RetryBudget(reserve=2.0, ratio=0.0)
+    budget = TryBudget(reserve=2.0, ratio=0.0)
     first, second = in_turn([failure()]), in_turn([failure()])
     await failing_calls(retrying(first, Clock(), budget=budget), 1)
     await failing_calls(retrying(second, Clock(), budget=budget), 1)
