@@ -14,7 +14,7 @@ from tierwise.v1 import accounting_pb2, routing_pb2
 from tierwise_server.ledger.entries import OK, RowState
 from tierwise_server.ledger.faulty import FaultyLedger, LedgerFault
 from tierwise_server.ledger.memory import MemoryLedger
-from tierwise_server.ledger.spend import SpendQuery
+from tierwise_server.ledger.spend import SpendQuery, Use
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -88,6 +88,18 @@ async def test_every_row_of_a_climb_is_there_and_their_sum_is_the_bill() -> None
     assert len(run.calls) == calls == len(outcome.summary.calls)
     assert {row.state for row in run.calls} == {RowState.SETTLED}
     assert run.cost_nano_usd == outcome.summary.cost.total_nano_usd
+
+
+async def test_what_an_attempt_cost_that_failed_and_was_replaced_went_into_a_retry() -> None:
+    ledger = MemoryLedger()
+    cut = {"chunks": ["word "] * 5, "times": 1, "fault": {"kind": "error_event", "at_event": 5}}
+    async with serving({"rules": [cut, {}]}, ledger=ledger) as served:
+        outcome = await outcome_of(served.stub.Generate(a_request(routing=CLIMB)))
+    assert (outcome.status, outcome.summary is not None) == ("OK", True)
+    (total,) = await ledger.spend(SpendQuery())
+    assert total.uses[Use.RETRIED] > 0
+    assert total.uses[Use.FAILED] == 0
+    assert sum(total.uses.values()) == total.cost_nano_usd
 
 
 async def test_a_caller_that_leaves_is_charged_what_was_seen() -> None:

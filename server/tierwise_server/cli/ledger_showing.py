@@ -75,6 +75,7 @@ _SHOWN = {
     "useful_nano_usd": "useful",
     "check_nano_usd": "checks",
     "superseded_nano_usd": "superseded",
+    "retried_nano_usd": "retried",
     "failed_nano_usd": "failed",
     "cancelled_nano_usd": "cancelled",
     "orphaned_nano_usd": "orphaned",

@@ -38,8 +38,10 @@ class Use(enum.Enum):
     """Confidence checks."""
     SUPERSEDED = enum.auto()
     """Drafts that a stronger tier replaced."""
+    RETRIED = enum.auto()
+    """Attempts that failed and that another attempt replaced, of the same tier or of another."""
     FAILED = enum.auto()
-    """Calls that failed, and answers of requests that failed."""
+    """Calls that failed and that nothing replaced, and answers of requests that failed."""
     CANCELLED = enum.auto()
     """Calls that were cut because the caller left or the time was over, and answers that nobody waited for."""
     ORPHANED = enum.auto()
@@ -97,7 +99,7 @@ def use_of(call: CallAccount, outcome: str) -> Use:
     if status is CallStatus.CANCELLED:
         return Use.CANCELLED
     if status is CallStatus.FAILED:
-        return Use.FAILED
+        return Use.RETRIED if call.superseded else Use.FAILED
     if call.superseded:
         return Use.SUPERSEDED
     if call.reservation.kind is CallKind.CHECK:

@@ -108,10 +108,12 @@ def _within(query: SpendQuery, dated: sa.Table) -> Sequence[sa.ColumnElement[boo
 def _use() -> Column:
     """The rule of `spend.use_of`, in its order."""
     call, outcome = tables.call, tables.request.c.outcome
+    failed = call.c.status == CallStatus.FAILED.name
     return sa.case(
         (call.c.state == RowState.ORPHANED.name, Use.ORPHANED.name),
         (call.c.status == CallStatus.CANCELLED.name, Use.CANCELLED.name),
-        (call.c.status == CallStatus.FAILED.name, Use.FAILED.name),
+        (sa.and_(failed, call.c.superseded), Use.RETRIED.name),
+        (failed, Use.FAILED.name),
         (call.c.superseded, Use.SUPERSEDED.name),
         (call.c.kind == CallKind.CHECK.name, Use.CHECK.name),
         (outcome.in_(UNWAITED), Use.CANCELLED.name),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import random
+from functools import partial
 
 import pytest
 
@@ -131,7 +132,7 @@ async def test_the_split_of_one_escalated_request(world: World) -> None:
     assert {use: nano_usd for use, nano_usd in total.uses.items() if nano_usd} == {
         Use.SUPERSEDED: 1,
         Use.CHECK: 2,
-        Use.FAILED: 4,
+        Use.RETRIED: 4,
         Use.USEFUL: 8,
     }
     assert (total.requests, total.answered, total.escalated, total.calls) == (1, 1, 1, 4)
@@ -143,6 +144,37 @@ async def test_the_split_of_one_escalated_request(world: World) -> None:
         (("frontier",), 0, 4),
         (("reasoning",), 1, 8),
     ]
+
+
+async def test_a_failure_that_nothing_replaced_is_no_retry(world: World) -> None:
+    """Of two attempts that failed, the second ended the request; so did the check of another one fail."""
+    ledger = await world.open()
+    first = a_reservation()
+    second = a_reservation(first.origin, attempt=2, tier="frontier")
+    draft = a_reservation(kind=CallKind.DRAFT)
+    check = a_reservation(draft.origin, kind=CallKind.CHECK)
+    answer = a_reservation(draft.origin, attempt=2, tier="frontier")
+    failed = partial(a_settlement, state=RowState.ESTIMATED, status=CallStatus.FAILED)
+    for row in (first, second, draft, check, answer):
+        await ledger.reserve(row)
+    await ledger.record(
+        [
+            failed(first, 1),
+            failed(second, 2),
+            an_end(first.origin, reason=Reason.UPSTREAM_TIMEOUT, superseded=(1,)),
+            a_settlement(draft, 4),
+            failed(check, 8),
+            a_settlement(answer, 16),
+            an_end(draft.origin, tier="frontier", superseded=(1,)),
+        ]
+    )
+    (total,) = await ledger.spend(SpendQuery())
+    assert {use: nano_usd for use, nano_usd in total.uses.items() if nano_usd} == {
+        Use.RETRIED: 1,
+        Use.FAILED: 2 + 8,
+        Use.SUPERSEDED: 4,
+        Use.USEFUL: 16,
+    }
 
 
 async def test_an_empty_ledger_has_no_groups(world: World) -> None:
