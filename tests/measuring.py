@@ -90,12 +90,15 @@ def script(**defaults: Any) -> dict[str, Any]:
     return {"rules": rules, "defaults": defaults}
 
 
-def config_for(simulator: Simulator, **routing: Any) -> Config:
+def config_for(
+    simulator: Simulator, *, check: dict[str, Any] | None = None, **routing: Any
+) -> Config:
     """The published table on the 4.x models, with the simulator as upstream."""
     raw = {
         "profile": "claude-4",
         "upstream": {"anthropic": {"base_url": simulator.base_url}},
         "routing": routing,
+        "check": check or {},
     }
     found = examine_raw(raw, {}, today=NOW.date())
     assert found.config is not None, [str(fault) for fault in found.faults]
@@ -132,5 +135,6 @@ def a_folder(
         seed=0,
         now=NOW,
         batched=batched,
+        checks=engine.settings,
     )
     return RunFolder.make(path, settings, tasks)

@@ -74,7 +74,7 @@ def run_sample(arguments: RunArguments) -> int:
         seed=arguments.seed,
         now=dt.datetime.now(dt.UTC),
         batched=arguments.batch,
-        structured_checks=engine.settings.structured_checks,
+        checks=engine.settings,
         cautions=cautions,
     )
     # Not named by its sample, so that a larger one of the same file goes on where this one ends.

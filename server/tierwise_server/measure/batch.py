@@ -24,7 +24,7 @@ from tierwise_server.core.model import CallKind, Model, Tier, Usage
 from tierwise_server.errors import Reason, UpstreamError
 from tierwise_server.measure.judge import Judge, judge_jobs
 from tierwise_server.measure.probing import Probe, units_of
-from tierwise_server.measure.recording import Recorder, replayed, worst_nano_usd
+from tierwise_server.measure.recording import Recorder, replayed, uncached_nano_usd, worst_nano_usd
 from tierwise_server.measure.run import Halt, Job, Progress
 from tierwise_server.measure.session import Session
 from tierwise_server.measure.state import CallKey, Entry
@@ -346,6 +346,7 @@ def _result_entry(
         "usage": asdict(usage),
         "estimated": result.usage is None,
         "cost_nano_usd": nano_usd,
+        "alone_nano_usd": uncached_nano_usd(recorder.book, sent.model, usage),
         "paid_nano_usd": halved(nano_usd),
         "text": result.text,
         "response_id": result.response_id,
@@ -358,10 +359,10 @@ def _result_entry(
 def _bill_of_failure(sent: _Sent, failure: UpstreamError) -> dict[str, Any]:
     """An answer that came and cannot be read is taken as paid for, at its worst case; all others cost nothing."""
     came = failure.reason is Reason.UPSTREAM_PROTOCOL
-    nano_usd = sent.worst_nano_usd if came else 0
     return {
         "usage": asdict(Usage(input_tokens=sent.input_tokens)) if came else None,
-        "cost_nano_usd": nano_usd,
-        "paid_nano_usd": nano_usd,
+        # Serving knows no batches, and so no such failure.
+        "cost_nano_usd": 0,
+        "paid_nano_usd": sent.worst_nano_usd if came else 0,
         "estimated": came,
     }

@@ -144,8 +144,14 @@ def _outcomes(
     def check(task: str, tier: str) -> Entry:
         return state.answered(answer_key(task, tier, CallKind.CHECK)) or {}
 
-    def cost(task: str, tier: str, kind: CallKind) -> int:
-        return state.cost_nano_usd(answer_key(task, tier, kind))
+    def alone(task: str, tier: str) -> int:
+        return state.alone_nano_usd(answer_key(task, tier, CallKind.DIRECT))
+
+    def check_cost(task: str, tier: str) -> int:
+        """What comes on top when the answer is checked: the check, and what caching the prompt for it changes."""
+        kinds = (CallKind.DRAFT, CallKind.CHECK)
+        both = sum(state.cost_nano_usd(answer_key(task, tier, kind)) for kind in kinds)
+        return max(0, both - alone(task, tier))
 
     def signal(task: str, tier: str) -> float:
         confidence = state.units[task, tier].get("confidence")
@@ -155,9 +161,9 @@ def _outcomes(
         task_type=name,
         tiers=settings.tiers,
         quality=table(lambda task, tier: grades.final[task, tier].quality),
-        cost_nano_usd=table(lambda task, tier: cost(task, tier, CallKind.DIRECT)),
+        cost_nano_usd=table(alone),
         confidence=table(signal),
-        check_cost_nano_usd=table(lambda task, tier: cost(task, tier, CallKind.CHECK)),
+        check_cost_nano_usd=table(check_cost),
     )
     if settings.batched:
         return raw

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from tierwise_server.core.account import CallStatus
@@ -150,7 +150,12 @@ class _Recording:
         self.over = True
         record = self._record(status, error.reason if error else None)
         message = error.message if error else ""
-        await self.recorder.note(_entry(self.key, self.tally.text, record, message))
+        entry = _entry(self.key, self.tally.text, record, message)
+        if record.usage is not None:
+            model = record.call.tier.model.id
+            alone = uncached_nano_usd(self.recorder.book, model, record.usage)
+            entry["alone_nano_usd"] = alone
+        await self.recorder.note(entry)
 
     def _record(self, status: CallStatus, reason: Reason | None) -> CallRecord:
         return self.tally.record(
@@ -171,6 +176,13 @@ def worst_nano_usd(book: PriceBook, tier: Tier, call: ModelCall) -> int:
         output_tokens=call.max_output_tokens,
     )
     cost = book.cost(tier.model.id, usage)
+    return 0 if cost is None else cost.total_nano_usd
+
+
+def uncached_nano_usd(book: PriceBook, model_id: str, usage: Usage) -> int:
+    """What the call would have cost without a cache: an answer that no check follows is asked without one."""
+    plain = replace(usage, cache_read_tokens=0, cache_write_tokens=0, cache_write_1h_tokens=0)
+    cost = book.cost(model_id, plain)
     return 0 if cost is None else cost.total_nano_usd
 
 

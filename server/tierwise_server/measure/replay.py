@@ -128,7 +128,10 @@ class _Play:
             raise NotRecorded(f"task {self.task!r} was not measured at tier {call.tier.name!r}")
         key = answer_key(self.task, call.tier.name, call.kind)
         entry = self.state.answered(key)
-        self.cost_nano_usd += self.state.cost_nano_usd(key)
+        direct = call.kind is CallKind.DIRECT
+        self.cost_nano_usd += (
+            self.state.alone_nano_usd(key) if direct else self.state.cost_nano_usd(key)
+        )
         if entry is not None:
             self.latency_s += entry["duration_s"]
         if call.kind is CallKind.CHECK:

@@ -19,7 +19,13 @@ from tierwise_server.measure.journal import Journal
 from tierwise_server.measure.probing import Probe, Unit, units_of, worst_nano_usd
 from tierwise_server.measure.purse import Purse
 from tierwise_server.measure.recording import Recorder
-from tierwise_server.measure.runfolder import RunFolder, RunMismatch, tiers_version
+from tierwise_server.measure.runfolder import (
+    RunFolder,
+    RunMismatch,
+    check_differences,
+    check_facts,
+    tiers_version,
+)
 from tierwise_server.measure.state import RunState, answer_key, is_refusal
 
 
@@ -126,10 +132,12 @@ def check_engine(folder: RunFolder, engine: Engine) -> None:
     """See that the engine serves what the run measures.
 
     Raises:
-        RunMismatch: it has other tiers, models or prices.
+        RunMismatch: it has other tiers, models, prices or checks.
         Unpriced: a model has no price.
     """
     check_tiers(folder, engine.table)
+    for difference in check_differences(folder.settings, check_facts(engine.settings)):
+        raise RunMismatch(f"{folder.path} was made for other work: {difference}")
     if engine.prices.version != folder.settings.price_book_version:
         raise RunMismatch(f"{folder.path} was made with other prices")
     for tier in engine.table.tiers:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -19,7 +19,9 @@ from tierwise_server import __version__
 from tierwise_server.config.evidence import tier_facts
 from tierwise_server.config.version import table_version
 from tierwise_server.core.calibration import Calibration
+from tierwise_server.core.confidence import CHECK_VERSION
 from tierwise_server.core.table import Policy, RoutingTable
+from tierwise_server.engine import EngineSettings
 from tierwise_server.errors import TierwiseError
 from tierwise_server.measure.dataset import SampleTask, dataset_hash, parse_lines
 from tierwise_server.measure.journal import Journal, sync_folder, write_atomically
@@ -49,6 +51,7 @@ class RunSettings:
         batched: whether answers come from the batches API, so that no latency is known.
         cautions: what readers of the report should know about the file.
         grown_from: the fingerprints of the samples that it had before, first to last.
+        checks: what of the settings changes how drafts are checked and what that costs; None where it was not noted.
     """
 
     tiers: tuple[str, ...]
@@ -66,6 +69,7 @@ class RunSettings:
     batched: bool = False
     cautions: tuple[str, ...] = ()
     grown_from: tuple[str, ...] = ()
+    checks: Mapping[str, Any] | None = None
     version: str = field(default=__version__)
 
     def to_json(self) -> str:
@@ -82,6 +86,11 @@ class RunSettings:
         content = json.loads(text)
         if content.pop("format", None) != FORMAT:
             raise RunMismatch(f"the run is of another format than {FORMAT}: measure again")
+        needed = [one.name for one in fields(cls) if one.default is MISSING]
+        missing = [name for name in needed if name not in content]
+        if missing:
+            named = ", ".join(missing)
+            raise RunMismatch(f"the run is of an earlier version, without {named}: measure again")
         table = {name: policy_from(row) for name, row in content.pop("table").items()}
         for name in ("tiers", "cautions", "grown_from"):
             content[name] = tuple(content.get(name, ()))
@@ -121,6 +130,9 @@ def policy_from(row: Mapping[str, Any]) -> Policy:
     )
 
 
+_USUAL: Final = EngineSettings()
+
+
 def settings_for(
     table: RoutingTable,
     tasks: Sequence[SampleTask],
@@ -131,7 +143,7 @@ def settings_for(
     seed: int,
     now: dt.datetime,
     batched: bool = False,
-    structured_checks: bool = True,
+    checks: EngineSettings = _USUAL,
     cautions: Sequence[str] = (),
 ) -> RunSettings:
     """Describe a run of these tasks on every tier of the table."""
@@ -146,7 +158,8 @@ def settings_for(
         tiers=tuple(tier.name for tier in table.tiers),
         models={tier.name: tier.model.id for tier in table.tiers},
         tier_facts={
-            tier.name: tier_facts(tier, structured_checks=structured_checks) for tier in table.tiers
+            tier.name: tier_facts(tier, structured_checks=checks.structured_checks)
+            for tier in table.tiers
         },
         tiers_version=tiers_version(table),
         table=rows,
@@ -159,7 +172,23 @@ def settings_for(
         made_at_s=int(now.timestamp()),
         batched=batched,
         cautions=tuple(cautions),
+        checks=check_facts(checks),
     )
+
+
+def check_facts(settings: EngineSettings) -> dict[str, Any]:
+    """What of the settings changes how drafts are checked and what that costs, under the configuration's names."""
+    return {
+        "check.question": CHECK_VERSION,
+        "check.structured": settings.structured_checks,
+        "check.cache_prompt": settings.cache_prompts,
+    }
+
+
+def check_differences(made: RunSettings, wanted: Mapping[str, Any]) -> Iterator[str]:
+    """Name each check setting that is not the run's."""
+    held = made.checks or wanted
+    yield from (f"{name} differs" for name in wanted if held.get(name) != wanted[name])
 
 
 def tiers_version(table: RoutingTable) -> str:
@@ -254,6 +283,7 @@ def _differences(
     for name, said in words.items():
         if getattr(made.settings, name) != getattr(wanted, name):
             yield said
+    yield from check_differences(made.settings, wanted.checks or {})
 
 
 def _lost_tasks(made: Sequence[SampleTask], wanted: Sequence[SampleTask]) -> Iterator[str]:

@@ -113,8 +113,15 @@ class RunState:
 
     def cost_nano_usd(self, key: CallKey) -> int:
         """What serving the call would cost: the answer, if there is one, and what was billed before it went well."""
-        answer = self.answered(key)
-        cost: int = 0 if answer is None else answer["cost_nano_usd"]
+        return self._cost_nano_usd(key, "cost_nano_usd")
+
+    def alone_nano_usd(self, key: CallKey) -> int:
+        """The same where no check follows the answer, so that its prompt is not written to the provider's cache."""
+        return self._cost_nano_usd(key, "alone_nano_usd")
+
+    def _cost_nano_usd(self, key: CallKey, name: str) -> int:
+        answer = self.answered(key) or {"cost_nano_usd": 0}
+        cost: int = answer.get(name, answer["cost_nano_usd"])
         return cost + self.failed_nano_usd.get(str(key), 0)
 
     def done(self, task: str, tier: str) -> bool:
