@@ -73,14 +73,21 @@ def _settle(connection: sa.Connection, holder: Holder, settlements: Sequence[Set
 
 def _standing(connection: sa.Connection, row_ids: Sequence[str]) -> dict[str, sa.RowMapping]:
     """The rows to settle as they are, locked."""
-    call = tables.call
-    found = connection.execute(
-        sa.select(call.c.row_id, call.c.state, call.c.tries, call.c.charged_nano_usd)
-        .where(call.c.row_id.in_(row_ids))
-        .order_by(call.c.row_id)
-        .with_for_update()
-    )
+    found = connection.execute(_STANDING, {"row_ids": row_ids})
     return {row["row_id"]: row for row in found.mappings()}
+
+
+_STANDING = (
+    sa.select(
+        tables.call.c.row_id,
+        tables.call.c.state,
+        tables.call.c.tries,
+        tables.call.c.charged_nano_usd,
+    )
+    .where(tables.call.c.row_id.in_(sa.bindparam("row_ids", expanding=True)))
+    .order_by(tables.call.c.row_id)
+    .with_for_update()
+)
 
 
 def _deciding(

@@ -62,8 +62,8 @@ class SqliteDatabase:
         return insert(table)
 
     def now_s(self) -> sa.ColumnElement[float]:
-        """The server's wall clock."""
-        return sa.literal(self._wall_clock(), sa.Double)
+        """The server's wall clock, read whenever the statement runs."""
+        return sa.bindparam(None, callable_=self._wall_clock, type_=sa.Double)
 
     def serialise(self, connection: sa.Connection, tenants: Iterable[str]) -> None:
         """Nothing to do: a transaction that writes has the whole file."""

@@ -10,6 +10,7 @@ import datetime
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -25,14 +26,38 @@ IS_RESERVED = tables.call.c.state == sa.literal_column("'RESERVED'")
 """Said literally, so that the index of open rows serves it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Holder:
-    """Who writes: the owner of new rows, and how long a reservation may stay open."""
+    """Who writes: the owner of new rows, and how long a reservation may stay open.
+
+    Statements that every call needs are made once: making them anew took as long as running them.
+    """
 
     database: Database
     owner: str
     reservation_lease_s: float
     keeps_content: bool
+
+    @cached_property
+    def new_request(self) -> Any:
+        """Write a request that is not there yet."""
+        return self.database.insert(tables.request).on_conflict_do_nothing()
+
+    @cached_property
+    def new_call(self) -> Any:
+        """Write a call that is not there yet; its lease begins now."""
+        expires = self.database.now_s() + self.reservation_lease_s
+        insert = self.database.insert(tables.call).values(expires_at_s=expires)
+        return insert.on_conflict_do_nothing()
+
+    @cached_property
+    def more_spent(self) -> Any:
+        """Add to what a key spent on a day."""
+        upsert = self.database.insert(tables.spend)
+        added = tables.spend.c.nano_usd + upsert.excluded.nano_usd
+        return upsert.on_conflict_do_update(
+            index_elements=["tenant", "key_id", "day"], set_={"nano_usd": added}
+        )
 
 
 @dataclass(slots=True)
@@ -77,17 +102,14 @@ def insert_requests(connection: sa.Connection, holder: Holder, origins: Iterable
         for origin in origins
     }
     if rows:
-        insert = holder.database.insert(tables.request).on_conflict_do_nothing()
-        connection.execute(insert, [rows[run_id] for run_id in sorted(rows)])
+        connection.execute(holder.new_request, [rows[run_id] for run_id in sorted(rows)])
 
 
 def insert_calls(connection: sa.Connection, holder: Holder, rows: Sequence[dict[str, Any]]) -> None:
     """Write the rows that are not there yet."""
     if rows:
-        expires = holder.database.now_s() + holder.reservation_lease_s
-        insert = holder.database.insert(tables.call).values(expires_at_s=expires)
         ordered = sorted(rows, key=lambda row: str(row["row_id"]))
-        connection.execute(insert.on_conflict_do_nothing(), ordered)
+        connection.execute(holder.new_call, ordered)
 
 
 def apply_changes(connection: sa.Connection, holder: Holder, changes: Changes) -> None:
@@ -98,14 +120,7 @@ def apply_changes(connection: sa.Connection, holder: Holder, changes: Changes) -
         if delta
     ]
     if spend:
-        upsert = holder.database.insert(tables.spend)
-        added = tables.spend.c.nano_usd + upsert.excluded.nano_usd
-        connection.execute(
-            upsert.on_conflict_do_update(
-                index_elements=["tenant", "key_id", "day"], set_={"nano_usd": added}
-            ),
-            spend,
-        )
+        connection.execute(holder.more_spent, spend)
     costs = [
         {"run": run_id, "delta": delta, "more": changes.unpriced[run_id]}
         for run_id, delta in sorted(changes.cost.items())
