@@ -153,7 +153,7 @@ SEEDED_BUGS: Final = (
     SeededBug(
         "retries_without_a_budget",
         "providers/retrying.py",
-        "if wait_s is None or not self._budget.take():",
+        "if wait_s is None or (asked and not self.budget.take()):",
         "if wait_s is None:",
         _RETRYING + "test_a_provider_that_is_down_gets_hardly_more_tries_than_calls",
     ),
