@@ -258,7 +258,7 @@ SEEDED_BUGS: Final = (
     SeededBug(
         "ledger_that_is_down_passed_over",
         "ledger/books.py",
-        "if not books.fail_open:",
+        "if not books.fail_open or self.budgets:",
         "if books.fail_open:",
         _BOOKS + "test_a_call_is_not_made_while_the_ledger_cannot_record_it",
     ),

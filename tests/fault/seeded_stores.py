@@ -115,6 +115,14 @@ BUGS_OF_STORES: Final = (
         _PORT + "test_the_first_end_stands_unless_it_was_provisional[sqlite]",
     ),
     SeededBug(
+        "budget_passed_over_while_the_ledger_is_down",
+        "ledger/books.py",
+        "if not books.fail_open or self.budgets:",
+        "if not books.fail_open:",
+        "tests/unit/ledger/test_books.py::"
+        "test_a_call_that_a_budget_pays_is_not_made_while_the_ledger_cannot_count_it",
+    ),
+    SeededBug(
         "retries_told_as_failures",
         "ledger/spend_sql.py",
         "        (sa.and_(failed, call.c.superseded), Use.RETRIED.name),\n",

@@ -37,7 +37,8 @@ class LedgerStoreSettings(Section):
         enabled: whether calls are recorded; without, there are no keys and no budgets.
         directory: the data directory, which the server makes: the embedded store, and what waits to be recorded.
         url: a PostgreSQL URL, for many servers with the same records and keys; `memory:` forgets everything at the end.
-        on_unavailable: `refuse` calls while they cannot be recorded first, or `allow` them and settle them later.
+        on_unavailable: `refuse` calls while they cannot be recorded first, or `allow` those without a budget and settle
+            them later.
         keep_content_days: how long prompts and answers are kept; 0: they are never stored.
         reserve_timeout_s: a call that is not recorded after this long is refused.
         write_timeout_s: a transaction that takes longer is broken off.

@@ -118,7 +118,8 @@ class LedgerBooks:
     Attributes:
         ledger: where reservations are made.
         keeper: takes everything else.
-        fail_open: calls are made even when the ledger cannot record them first; they are settled later.
+        fail_open: calls of who has no budget are made even when the ledger cannot record them first; they are settled
+            later.
         baseline_tier: the tier that a request's cost is compared with.
         keeps_content: whether the ledger was told to keep prompts and answers.
         unrecorded: told of every call that is made without a row. For metrics; must not raise.
@@ -179,7 +180,8 @@ class _LedgerBook:
         try:
             await books.ledger.reserve(reservation, self.budgets)
         except LedgerUnavailable:
-            if not books.fail_open:
+            # What is not counted cannot be held to a budget.
+            if not books.fail_open or self.budgets:
                 raise
             books.unrecorded()
         self.rows[call.attempt, call.kind is CallKind.CHECK] = reservation

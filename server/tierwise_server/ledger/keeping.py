@@ -48,7 +48,7 @@ class Policy:
     """How a server records.
 
     Attributes:
-        fail_open: calls are made even when the ledger cannot record them first.
+        fail_open: calls are made even when the ledger cannot record them first, unless there is a budget to keep.
         baseline_tier: the tier that costs are compared with.
     """
 

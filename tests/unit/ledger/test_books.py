@@ -15,7 +15,7 @@ from tierwise_server.core import stream
 from tierwise_server.core.cascade import Acceptance
 from tierwise_server.core.model import CallKind, GenerationOptions, Usage
 from tierwise_server.engine import Engine
-from tierwise_server.errors import BudgetExceeded, Reason, RequestError
+from tierwise_server.errors import BudgetExceeded, LedgerUnavailable, Reason, RequestError
 from tierwise_server.ledger.base import Ledger
 from tierwise_server.ledger.bookkeeper import Limits, bookkeeping
 from tierwise_server.ledger.books import NOBODY, LedgerBooks, Payer
@@ -176,6 +176,17 @@ async def test_a_ledger_that_fails_open_is_told_afterwards() -> None:
         (account,) = await down.inner.find("", "r-1")
     assert len(unrecorded) == 2
     assert [row.state for row in account.calls] == [RowState.SETTLED] * 2
+
+
+@pytest.mark.parametrize("fail_open", [True, False])
+async def test_a_call_that_a_budget_pays_is_not_made_while_the_ledger_cannot_count_it(
+    *, fail_open: bool
+) -> None:
+    payer = Payer("acme", "key", (Budget(BudgetScope.TENANT, Period.DAY, 10**12),))
+    async with world(script(answer("x")), faults=refused, fail_open=fail_open) as it:
+        with pytest.raises(LedgerUnavailable):
+            await it.run(payer)
+        assert it.provider.calls == []
 
 
 async def test_a_budget_that_cannot_pay_refuses_before_anything_is_spent() -> None:
