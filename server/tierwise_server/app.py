@@ -130,7 +130,7 @@ async def build(
     told, kept, upkeep = telemetry.bookings, ledger_settings(config, environ), Upkeep()
     try:
         async with (
-            open_keeping(kept, ledger_policy(config, table), told, ledger) as keeping,
+            open_keeping(kept, ledger_policy(config), told, ledger) as keeping,
             open_access(access_settings(config, kept), keys, upkeep) as access,
             open_answers(kept, room_of(config), upkeep) as answers,
         ):

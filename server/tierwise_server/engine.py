@@ -115,7 +115,7 @@ class Engine:
         plan = decide(self.table, task)
         limit = self.settings.max_request_s
         time_left_s = limit if time_left_s is None else min(time_left_s, limit)
-        book = self.books.open(task, plan.table_version, self.prices.version, payer)
+        book = self.books.open(task, self.table, self.prices.version, payer)
         run = _Run(self, task, plan, sink, observer, book, self.monotonic() + time_left_s)
         try:
             async with asyncio.timeout(time_left_s):

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tierwise_server.config import Config
-    from tierwise_server.core.table import RoutingTable
 
 LEASE_MARGIN_S = 300.0
 """How much longer a reservation holds than any request may take."""
@@ -42,10 +41,9 @@ def room_of(config: Config) -> Room:
     return Room(remembering.keep_hours * 3600.0, remembering.max_tenant_bytes)
 
 
-def ledger_policy(config: Config, table: RoutingTable) -> Policy:
+def ledger_policy(config: Config) -> Policy:
     """Translate the configuration's words into the ledger's."""
-    names = table.default.cascade if table.default else tuple(tier.name for tier in table.tiers)
-    return Policy(fail_open=config.ledger.fail_open, baseline_tier=names[-1])
+    return Policy(fail_open=config.ledger.fail_open)
 
 
 def access_settings(config: Config, kept: LedgerSettings | None) -> AccessSettings:

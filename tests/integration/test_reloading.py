@@ -21,18 +21,34 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.programs import Program, running
 from tests.serving import KEY, Served, a_request, outcome_of, serving
+from tests.unit.ledger.waiting import until
 from tests.unit.telemetry.recording import Recording
 from tests.web_calls import web_serving
 from tierwise.v1 import router_pb2, router_pb2_grpc
 from tierwise_server import config
 from tierwise_server.app import engine_after
 from tierwise_server.engine import Engine
+from tierwise_server.ledger.spend import SpendQuery, SpendRow
 from tierwise_server.reloading import Reloader
 from tierwise_server.rpc.listener import CONFIGURATION
 from tierwise_server.simulator import Simulator
 from tierwise_server.telemetry import Telemetry, names
 
 ROW = '[[routing.rows]]\ntask_types = ["classify_intent"]\ntier = "{}"\n'
+RENAMED = """
+[routing]
+tiers = ["efficient", "strong"]
+profile_rows = false
+default = "strong"
+[routing.escalation]
+cascade = ["efficient", "strong"]
+[[routing.rows]]
+task_types = ["classify_intent"]
+tier = "efficient"
+[[tiers]]
+name = "strong"
+model = "claude-sonnet-4-6"
+"""
 DEAR_BOOK = "[prices.models.claude-haiku-4-5-20251001]\ninput = {0}\noutput = {0}\n"
 HALT_S = 30
 
@@ -171,6 +187,36 @@ async def test_what_breaks_a_reload_in_any_other_way_is_refused_and_told(tmp_pat
         assert told["faults"] == [f"{path}: cannot be taken over: RecursionError"]
         not_serving = health_pb2.HealthCheckResponse.NOT_SERVING
         assert await health_of(served.channel, CONFIGURATION) == not_serving
+
+
+async def test_costs_are_compared_with_the_baseline_of_the_table_in_force(tmp_path: Path) -> None:
+    path = tmp_path / "tierwise.toml"
+    ledger = f'[ledger]\ndirectory = "{tmp_path}"\n'
+
+    async def baseline_of_one_request(served: Served) -> int:
+        keeping = served.app.keeping
+        assert keeping is not None
+        assert keeping.keeper is not None
+        assert keeping.ledger is not None
+        (before,) = await keeping.ledger.spend(SpendQuery()) or (SpendRow(()),)
+        assert (await outcome_of(served.stub.Generate(a_request()))).status == "OK"
+        keeper = keeping.keeper
+        await until(lambda: not keeper.waiting)
+        (after,) = await keeping.ledger.spend(SpendQuery())
+        assert after.answered == before.answered + 1
+        assert after.uncompared == 0
+        return after.frontier_only_nano_usd - before.frontier_only_nano_usd
+
+    path.write_text(ledger)
+    async with reloadable(path) as (served, reloader):
+        frontier = await baseline_of_one_request(served)
+        path.write_text(f'{ledger}[routing.default]\ntier = "reasoning"\n')
+        assert await reloader.reload()
+        reasoning = await baseline_of_one_request(served)
+        path.write_text(ledger + RENAMED)
+        assert await reloader.reload()
+        assert await baseline_of_one_request(served) == frontier
+    assert 0 < frontier < reasoning
 
 
 async def test_every_reload_is_counted_by_how_it_went(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def spend_fields(dimensions: Sequence[str], row: SpendRow) -> dict[str, Any]:
         "output_tokens": row.output_tokens,
         "baseline_nano_usd": row.frontier_only_nano_usd,
         "compared_nano_usd": row.compared_nano_usd,
+        "uncompared": row.uncompared,
     }
 
 
@@ -100,6 +101,8 @@ def _print_spend(dimensions: Sequence[str], fields: Sequence[dict[str, Any]]) ->
     typer.echo(
         "Amounts in USD. Baseline only is an estimate; saved compares it with the same requests' cost."
     )
+    if uncompared := sum(row["uncompared"] for row in fields):
+        typer.echo(f"In neither: {uncompared} answers without a price to compare with.")
 
 
 def _amount(name: str, value: int) -> str:

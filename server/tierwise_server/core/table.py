@@ -101,6 +101,12 @@ class RoutingTable:
     assumed_output_tokens: int = 500
     fallback_to_next_tier: bool = True
 
+    @property
+    def baseline_tier(self) -> str:
+        """The tier that costs are compared with: where the default ends, the strongest without one."""
+        names = self.default.cascade if self.default else tuple(tier.name for tier in self.tiers)
+        return names[-1]
+
     def rank(self, tier: str) -> int:
         """Find a tier's place in the order, from 0; -1 when there is no such tier."""
         return next((i for i, known in enumerate(self.tiers) if known.name == tier), -1)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tierwise_server.core.account import CallRecord, Summary
     from tierwise_server.core.cascade import Call
     from tierwise_server.core.model import Prompt, Task
+    from tierwise_server.core.table import RoutingTable
     from tierwise_server.ledger.base import Ledger
     from tierwise_server.ledger.bookkeeper import Bookkeeper
     from tierwise_server.ledger.entries import Budget
@@ -75,7 +76,7 @@ class Book(Protocol):
 class Books(Protocol):
     """Opens a book for each request."""
 
-    def open(self, task: Task, table_version: str, prices_version: str, payer: Payer) -> Book:
+    def open(self, task: Task, table: RoutingTable, prices_version: str, payer: Payer) -> Book:
         """Open the book of a request that begins now. Writes nothing yet."""
         ...
 
@@ -86,7 +87,7 @@ class Unwritten:
     def __init__(self, *, limited: bool = False) -> None:
         self._limited = limited
 
-    def open(self, task: Task, table_version: str, prices_version: str, payer: Payer) -> Book:  # noqa: ARG002 - see the port
+    def open(self, task: Task, table: RoutingTable, prices_version: str, payer: Payer) -> Book:  # noqa: ARG002 - see the port
         """Open nothing."""
         return Unwritten(limited=True) if payer.budgets else self
 
@@ -120,7 +121,6 @@ class LedgerBooks:
         keeper: takes everything else.
         fail_open: calls of who has no budget are made even when the ledger cannot record them first; they are settled
             later.
-        baseline_tier: the tier that a request's cost is compared with.
         keeps_content: whether the ledger was told to keep prompts and answers.
         unrecorded: told of every call that is made without a row. For metrics; must not raise.
     """
@@ -128,25 +128,25 @@ class LedgerBooks:
     ledger: Ledger
     keeper: Bookkeeper
     fail_open: bool = False
-    baseline_tier: str = ""
     keeps_content: bool = False
     unrecorded: Callable[[], None] = lambda: None
     wall_clock: Callable[[], float] = time.time  # noqa: TID251 - rows are dated
 
-    def open(self, task: Task, table_version: str, prices_version: str, payer: Payer) -> Book:
+    def open(self, task: Task, table: RoutingTable, prices_version: str, payer: Payer) -> Book:
         """Open the book of a request that begins now. Writes nothing yet."""
         now_s = self.wall_clock()
         origin = Origin(
             run_id=new_run_id(now_s),
             request_id=task.request_id,
             task_type=task.task_type,
-            table_version=table_version,
+            table_version=table.version,
             started_at_s=now_s,
             tenant=payer.tenant,
             key_id=payer.key_id,
             labels=dict(task.labels),
         )
-        return _LedgerBook(self, origin, prices_version, payer.budgets, task.prompt)
+        baseline = table.baseline_tier
+        return _LedgerBook(self, origin, prices_version, baseline, payer.budgets, task.prompt)
 
 
 @dataclass(slots=True)
@@ -159,6 +159,7 @@ class _LedgerBook:
     books: LedgerBooks
     origin: Origin
     prices_version: str
+    baseline_tier: str
     budgets: tuple[Budget, ...]
     prompt: Prompt
     rows: dict[tuple[int, bool], Reservation] = field(default_factory=dict)
@@ -201,7 +202,7 @@ class _LedgerBook:
         now_s, keeper = self.books.wall_clock(), self.books.keeper
         for reservation in self.rows.values():
             keeper.settle_soon(Settlement.unsent(reservation, now_s, reason or Reason.CANCELLED))
-        baseline = self.books.baseline_tier
+        baseline = self.baseline_tier
         row = RequestRow.of(self.origin, summary, reason, ended_at_s=now_s, baseline_tier=baseline)
         keeper.finish_soon(row)
         final = summary.final

@@ -49,11 +49,9 @@ class Policy:
 
     Attributes:
         fail_open: calls are made even when the ledger cannot record them first, unless there is a budget to keep.
-        baseline_tier: the tier that costs are compared with.
     """
 
     fail_open: bool = False
-    baseline_tier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,6 @@ async def open_keeping(
             ledger,
             keeper,
             fail_open=policy.fail_open,
-            baseline_tier=policy.baseline_tier,
             keeps_content=settings is not None and settings.keep_content_days > 0,
             unrecorded=told.unrecorded,
         )

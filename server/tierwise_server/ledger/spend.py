@@ -70,8 +70,10 @@ class SpendRow:
             `cost_nano_usd`.
         open_nano_usd: what is reserved for the `open_calls` under way; not in `cost_nano_usd`.
         estimated_nano_usd: how much of the cost is an estimate, orphans included.
-        frontier_only_nano_usd: what the answers would have cost at the baseline tier alone, an estimate.
+        frontier_only_nano_usd: what the answers would have cost at the baseline tier alone, an estimate: that of the
+            table in force when each was begun, where its default ends.
         compared_nano_usd: what the same requests did cost, all their calls; compare these two.
+        uncompared: how many of the `answered` are in neither, because a price or the baseline was not known.
     """
 
     group: tuple[str, ...]
@@ -88,6 +90,7 @@ class SpendRow:
     output_tokens: int = 0
     frontier_only_nano_usd: int = 0
     compared_nano_usd: int = 0
+    uncompared: int = 0
     uses: dict[Use, int] = field(default_factory=lambda: dict.fromkeys(Use, 0))
 
 
@@ -163,6 +166,8 @@ def _add_request(total: SpendRow, run: RequestAccount) -> None:
         if run.row.frontier_only_nano_usd is not None and run.cost_nano_usd is not None:
             total.frontier_only_nano_usd += run.row.frontier_only_nano_usd
             total.compared_nano_usd += run.cost_nano_usd
+        else:
+            total.uncompared += run.outcome == OK
 
 
 def _add_call(total: SpendRow, call: CallAccount, outcome: str) -> None:

@@ -62,6 +62,7 @@ def _requests(query: SpendQuery) -> sa.Select[Any]:
         "escalated": _count(sa.func.coalesce(request.c.escalated, sa.false())),
         "frontier_only_nano_usd": _sum_if(compared, request.c.frontier_only_nano_usd),
         "compared_nano_usd": _sum_if(compared, request.c.cost_nano_usd),
+        "uncompared": _count(sa.and_(request.c.outcome == OK, sa.not_(compared))),
     }
     grouped = {
         Dimension.DAY: request.c.day,
@@ -153,5 +154,6 @@ def _add_requests(total: SpendRow, found: sa.RowMapping) -> None:
         "escalated",
         "frontier_only_nano_usd",
         "compared_nano_usd",
+        "uncompared",
     ):
         setattr(total, name, getattr(total, name) + int(found[name] or 0))

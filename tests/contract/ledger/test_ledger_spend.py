@@ -116,6 +116,22 @@ async def test_groups_add_up_to_the_whole_and_uses_to_the_cost(
     assert whole["cost_nano_usd"] > 0
 
 
+async def test_answers_without_a_comparison_are_counted(world: World) -> None:
+    ledger = await world.open()
+    for cost, frontier_only in ((5, 20), (7, None), (None, 20)):
+        row = a_reservation(an_origin())
+        await ledger.reserve(row)
+        end = an_end(row.origin, frontier_only_nano_usd=frontier_only)
+        await ledger.record([a_settlement(row, cost), end])
+    failed = a_reservation(an_origin())
+    await ledger.reserve(failed)
+    end = an_end(failed.origin, reason=Reason.UPSTREAM_TIMEOUT, frontier_only_nano_usd=None)
+    await ledger.record([a_settlement(failed, 3), end])
+    (total,) = await ledger.spend(SpendQuery())
+    assert (total.requests, total.answered, total.uncompared) == (4, 3, 2)
+    assert (total.frontier_only_nano_usd, total.compared_nano_usd) == (20, 5)
+
+
 async def test_the_split_of_one_escalated_request(world: World) -> None:
     ledger = await world.open()
     draft = a_reservation(kind=CallKind.DRAFT)
@@ -137,7 +153,7 @@ async def test_the_split_of_one_escalated_request(world: World) -> None:
     }
     assert (total.requests, total.answered, total.escalated, total.calls) == (1, 1, 1, 4)
     assert (total.cost_nano_usd, total.estimated_nano_usd) == (15, 4)
-    assert (total.frontier_only_nano_usd, total.compared_nano_usd) == (20, 15)
+    assert (total.frontier_only_nano_usd, total.compared_nano_usd, total.uncompared) == (20, 15, 0)
     by_tier = await ledger.spend(SpendQuery((Dimension.TIER,)))
     assert [(row.group, row.requests, row.cost_nano_usd) for row in by_tier] == [
         (("efficient",), 0, 3),

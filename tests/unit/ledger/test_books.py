@@ -70,7 +70,6 @@ async def world(
             ledger,
             keeper,
             fail_open=fail_open,
-            baseline_tier="frontier",
             keeps_content=keep_days > 0,
         )
         yield World(replace(engine, books=books), provider, memory)
