@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +14,6 @@ from typing import Any
 import grpc
 import pytest
 import structlog
-import trustme
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.programs import Program, running
@@ -315,72 +312,6 @@ async def test_limits_of_requests_are_taken_over(tmp_path: Path) -> None:
         assert await reloader.reload()
         assert served.app.service.admission.places == 7
         assert served.app.service.heartbeat_s == 3
-
-
-def certificate(folder: Path, authority: trustme.CA, name: str) -> None:
-    issued = authority.issue_cert("127.0.0.1", "localhost", common_name=name)
-    issued.private_key_pem.write_to_path(folder / "key.pem")
-    for at, blob in enumerate(issued.cert_chain_pems):
-        blob.write_to_path(folder / "cert.pem", append=at > 0)
-
-
-def shown_by(port: int, authority: trustme.CA) -> str:
-    """The common name of the certificate that a port shows."""
-    context = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
-    context.set_alpn_protocols(["h2"])
-    with (
-        socket.create_connection(("127.0.0.1", port), HALT_S) as connection,
-        context.wrap_socket(connection, server_hostname="localhost") as encrypted,
-    ):
-        subject = encrypted.getpeercert()
-    assert subject is not None
-    parts: Any = subject["subject"]
-    return str(dict(pair for (pair,) in parts)["commonName"])
-
-
-TLS = '[server.tls]\ncert_file = "cert.pem"\nkey_file = "key.pem"\n'
-
-
-async def test_a_new_certificate_is_shown_by_both_ports_and_open_connections_stay(
-    tmp_path: Path,
-) -> None:
-    authority = trustme.CA()
-    path = tmp_path / "tierwise.toml"
-    path.write_text(TLS)
-    certificate(tmp_path, authority, "first")
-    async with reloadable(path, web=True) as (served, reloader):
-        assert served.app.web is not None
-        ports = [int(served.endpoint.rpartition(":")[2]), served.app.web.port]
-        credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
-        async with grpc.aio.secure_channel(served.endpoint, credentials) as channel:
-            stub = router_pb2_grpc.RouterServiceStub(channel)
-            assert (await outcome_of(stub.Generate(a_request()))).status == "OK"
-            for name in ("second", "third"):
-                certificate(tmp_path, authority, name)
-                assert await reloader.reload()
-                for port in ports:
-                    assert await asyncio.to_thread(shown_by, port, authority) == name
-            (tmp_path / "key.pem").write_text("half a key")
-            assert not await reloader.reload()
-            for port in ports:
-                assert await asyncio.to_thread(shown_by, port, authority) == "third"
-            assert (await outcome_of(stub.Generate(a_request()))).status == "OK"
-
-
-async def test_a_port_that_asks_for_certificates_never_stops_asking(tmp_path: Path) -> None:
-    authority = trustme.CA()
-    path = tmp_path / "tierwise.toml"
-    certificate(tmp_path, authority, "first")
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    path.write_text(f'{TLS}client_ca_file = "ca.pem"\n')
-    async with reloadable(path) as (served, reloader):
-        path.write_text(TLS)
-        assert await reloader.reload()
-        credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
-        async with grpc.aio.secure_channel(served.endpoint, credentials) as channel:
-            stub = router_pb2_grpc.RouterServiceStub(channel)
-            refused = await outcome_of(stub.Generate(a_request(), timeout=3))
-            assert refused.status == "UNAVAILABLE"
 
 
 # The program itself.

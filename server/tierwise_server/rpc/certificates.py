@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,20 @@ class Pair:
         context = _checked(tls.cert_file, tls.key_file, tls.client_ca_file)
         return cls(key, chain, authority, context)
 
+    def asking_like(self, other: Pair) -> Pair:
+        """These for a port that asks callers for certificates if it did with `other`, by whoever signs them now.
+
+        Where these name nobody, it goes on by whom `other` names.
+        """
+        if (self.authority is None) == (other.authority is None):
+            return self
+        if other.authority is None:
+            self.context.verify_mode = ssl.CERT_NONE
+        else:
+            self.context.load_verify_locations(cadata=other.authority.decode("ascii", "ignore"))
+            self.context.verify_mode = ssl.CERT_REQUIRED
+        return replace(self, authority=other.authority)
+
     def for_grpc(self) -> grpc.ServerCertificateConfiguration:
         """The same for grpc."""
         return grpc.ssl_server_certificate_configuration([(self.key, self.chain)], self.authority)
@@ -66,7 +80,7 @@ class Certificates:
     def __init__(self, pair: Pair) -> None:
         # grpc asks in a thread of its own: taking from a deque is one step, so that no change is lost.
         self._fresh: deque[grpc.ServerCertificateConfiguration] = deque(maxlen=1)
-        self._first = pair
+        self._now = pair
         self.context = Changing(ssl.PROTOCOL_TLS_SERVER)
         self.context.now = pair.context
 
@@ -75,17 +89,16 @@ class Certificates:
         # None is for no change, which the types do not say.
         fetch: Any = self._fetch
         return grpc.dynamic_ssl_server_credentials(
-            self._first.for_grpc(), fetch, self._first.authority is not None
+            self._now.for_grpc(), fetch, self._now.authority is not None
         )
 
     def change(self, pair: Pair) -> None:
         """Show this one from now on.
 
-        A port that asks callers for certificates goes on doing so, and one that does not never begins: then nothing
-        changes.
+        A port that asks callers for certificates goes on doing so, by the same authority where there is no new one;
+        and one that does not never begins.
         """
-        if (pair.authority is None) != (self._first.authority is None):
-            return
+        pair = self._now = pair.asking_like(self._now)
         self._fresh.append(pair.for_grpc())
         self.context.now = pair.context
 
