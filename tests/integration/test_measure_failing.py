@@ -10,6 +10,7 @@ import pytest
 from tests import measuring
 from tests.programs import run, simulating
 from tierwise_server.config.resolve import core_model
+from tierwise_server.measure.journal import FILE, read_entries
 from tierwise_server.measure.run import Halt, RunOptions
 from tierwise_server.measure.session import Ended, Session
 from tierwise_server.simulator import Simulator
@@ -75,6 +76,30 @@ async def test_refusals_end_no_run_and_are_repeated_only_when_told_to(
         end = await ended(tmp_path / "run", simulator, again)
     assert end.whole
     assert end.judgements == end.judged.total == 2 * 2 * 30
+
+
+async def test_a_prompt_that_no_model_is_asked_needs_no_money_and_is_noted_once(
+    tmp_path: Path,
+) -> None:
+    (task, *others) = measuring.sample(1)
+    tasks = (
+        task.model_copy(update={"prompt": f"{task.prompt} " + "many words " * 1_200_000}),
+        *others,
+    )
+    options = RunOptions(CONCURRENCY, most_nano_usd=3_000_000_000)
+    async with (
+        Simulator(measuring.script()) as simulator,
+        measuring.engine_for(measuring.config_for(simulator)) as engine,
+    ):
+        folder = measuring.a_folder(tmp_path / "run", engine, tasks)
+        for _ in range(2):
+            end = await Session(folder, engine, options).run()
+            assert end.halt is Halt.DONE
+            assert end.standing.done == 2 * 3
+            assert end.standing.kept == 3
+            assert end.standing.reasons == {"CONTEXT_TOO_LONG": 3}
+    noted = [entry for entry in read_entries(tmp_path / "run" / FILE) if entry["kind"] == "unit"]
+    assert len(noted) == 9
 
 
 async def test_refused_judgements_end_no_run_and_are_counted(tmp_path: Path) -> None:

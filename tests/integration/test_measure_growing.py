@@ -49,6 +49,7 @@ async def test_only_the_new_tasks_are_asked_and_the_evidence_follows(tmp_path: P
     opened = RunFolder.open(tmp_path / "run")
     assert opened.tasks == MORE
     assert opened.settings.grown_from == (dataset_hash(FEW),)
+    assert "this is sample 2 of a run that grew" in opened.settings.cautions[-1]
     rows = propose_rows(collect(opened), Tolerance(0.05, 0.9))
     evidence = [row.row.evidence for row in rows]
     assert {e.dataset_hash for e in evidence if e is not None} == {dataset_hash(MORE)}

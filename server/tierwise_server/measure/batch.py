@@ -160,7 +160,7 @@ class BatchSession(Session):
             before = len(missing)
             entry = await probe.outcome(unit)
             if len(missing) == before:
-                await recorder.note(entry)
+                await probe.note(unit, entry)
         return missing
 
     async def _round(self, step: str, missing: list[Missing], recorder: Recorder) -> Halt | None:

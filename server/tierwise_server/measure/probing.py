@@ -67,8 +67,10 @@ def probing_table(tier: Tier, *, checked: bool) -> RoutingTable:
 
 
 def worst_nano_usd(book: PriceBook, unit: Unit) -> int:
-    """What the unit may cost at most, check included; 0 for what has no price."""
+    """What the unit may cost at most, check included; 0 for what has no price, or is not asked as it does not fit."""
     task, tier = unit.sample.task(), unit.tier
+    if not fits(tier, task):
+        return 0
     tokens, limit = prompt_tokens(task.prompt, tier.model), output_limit(tier, task)
     answer = worst_case_nano_usd(
         book, tier.model, input_tokens=tokens, max_output_tokens=limit, cached=True
@@ -126,8 +128,13 @@ class Probe:
             Exception: a fault of ours.
         """
         entry = await self.outcome(unit)
-        await self.recorder.note(entry)
+        await self.note(unit, entry)
         return entry
+
+    async def note(self, unit: Unit, entry: Mapping[str, Any]) -> None:
+        """Write down what came of a unit, where that is news."""
+        if self.recorder.state.units.get(unit.place) != entry:
+            await self.recorder.note(entry)
 
     async def outcome(self, unit: Unit) -> dict[str, Any]:
         """The same without writing it down; the calls it makes are written down nevertheless."""

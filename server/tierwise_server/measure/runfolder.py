@@ -32,6 +32,9 @@ TASKS_FILE: Final = "tasks.jsonl"
 LABELS_FILE: Final = "labels.json"
 
 
+_LOOKS: Final = "the stated confidence is that of a single look"
+
+
 class RunMismatch(TierwiseError):
     """A run directory was made for something else, or is none; the message says what differs."""
 
@@ -102,14 +105,15 @@ class RunSettings:
         return (*self.grown_from, self.sample_hash)[0]
 
     def grown(self, wanted: RunSettings) -> RunSettings:
-        """The settings for a larger sample: its fingerprints, and rows for the task types that are new in it."""
+        """The settings for a larger sample: its fingerprints, rows for new task types, and a caution for readers."""
+        looks = len(self.grown_from) + 2
         return replace(
             self,
             table={**wanted.table, **self.table},
             dataset=wanted.dataset,
             dataset_hash=wanted.dataset_hash,
             sample_hash=wanted.sample_hash,
-            cautions=wanted.cautions,
+            cautions=(*wanted.cautions, f"this is sample {looks} of a run that grew: {_LOOKS}"),
             grown_from=(*self.grown_from, self.sample_hash),
         )
 
