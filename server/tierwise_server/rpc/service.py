@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import grpc
 
 from tierwise.v1 import router_pb2
 from tierwise_server.core.account import RequestFailed
+from tierwise_server.errors import Reason, RequestError
 from tierwise_server.idempotency.base import Place
 from tierwise_server.rpc.admission import Admission
 from tierwise_server.rpc.repeating import REPLAYED, Replay, turn_of
@@ -76,18 +78,30 @@ class RouterService:
             if isinstance(turn, Replay):
                 rpc.facts.update(replayed=True)
                 rpc.context.set_trailing_metadata((("x-request-id", task.request_id), REPLAYED))
-                await turn.to(rpc.context.write)
-                return
-            await self._run(task, turn, rpc)
+                await self._replay(turn, rpc)
+            else:
+                await self._run(task, turn, rpc)
 
     def _told(self, task_type: str) -> str:
         """A task type as the log says it: what the table does not know may hold anything."""
         return task_type if task_type in self.engine.table.rows else OTHER
 
-    async def _run(self, task: Task, write: Write, rpc: Rpc) -> None:
-        writer = EventWriter(write, heartbeat_s=self.heartbeat_s, stall_s=self.stall_s)
+    def _writer(self, write: Write) -> EventWriter:
+        return EventWriter(write, heartbeat_s=self.heartbeat_s, stall_s=self.stall_s)
+
+    async def _replay(self, replay: Replay, rpc: Rpc) -> None:
+        """Send an answer again, to a reader who is given no more time than for a fresh one."""
+        longest_s = self.engine.settings.max_request_s
         try:
-            async with writer:
+            async with asyncio.timeout(longest_s), self._writer(rpc.context.write) as writer:
+                await replay.to(writer.write)
+        except TimeoutError:
+            text = "the answer was not read in time"
+            raise RequestError(Reason.DEADLINE_EXCEEDED, text) from None
+
+    async def _run(self, task: Task, write: Write, rpc: Rpc) -> None:
+        try:
+            async with self._writer(write) as writer:
                 summary = await self.engine.generate(
                     task,
                     writer,

@@ -59,13 +59,20 @@ class EventWriter:
             RequestError: CLIENT_TOO_SLOW, when the caller stopped reading; CANCELLED, when it is gone.
         """
         message = event_message(event, self._sequence)
-        if message is None:
-            return
+        if message is not None:
+            await self.write(message)
+
+    async def write(self, message: router_pb2.GenerateResponse) -> None:
+        """Send a message under the next number, whatever its own.
+
+        Raises:
+            RequestError: see `__call__`.
+        """
         self._sending = True
         try:
             if self._beat is not None:
                 await asyncio.wait((self._beat,))
-                message.sequence = self._sequence
+            message.sequence = self._sequence
             await self._send(message)
         except asyncio.CancelledError:
             if self._is_interrupted():

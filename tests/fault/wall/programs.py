@@ -19,6 +19,7 @@ import grpc
 
 from tests.fault.wall.catalogue import scenario
 from tests.fault.wall.tally import CANARIES, LABEL, Tally, Witness, secretive
+from tests.integration import test_slow_reader
 from tests.programs import Program, command, running, started
 from tests.raw_grpc import framed, raw_caller
 from tests.serving import KEY, Outcome, outcome_of
@@ -84,7 +85,11 @@ def serve_command(files: int | None) -> list[str]:
     return words if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *words]
 
 
-@scenario("F28", "200 readers that stand still: memory grows by less than 64 MB, others are served")
+@scenario(
+    "F28",
+    "200 readers that stand still: memory grows by less than 64 MB, others are served; RESOURCE_EXHAUSTED "
+    "CLIENT_TOO_SLOW and the place is free, for a fresh answer and for one that is sent again",
+)
 async def stalled_readers(tally: Tally) -> None:
     count = len(tally.times(200))
     async with programs([{**LONG}]) as run, contextlib.AsyncExitStack() as stack:
@@ -105,6 +110,14 @@ async def stalled_readers(tally: Tally) -> None:
         await stack.aclose()
         with tally.run("the end"):
             assert await run.stopped(tally.witness) == 0
+    for check in (
+        test_slow_reader.test_a_reader_that_stopped_is_given_up_and_told_its_bill,
+        test_slow_reader.test_a_reader_of_an_answer_that_was_given_before_is_given_up_as_soon,
+        test_slow_reader.test_an_answer_that_was_given_before_is_read_within_the_longest_request,
+    ):
+        for _ in tally.times(10):
+            with tally.run(check.__name__):
+                await check()
     tally.detail = f"{growth:.1f} MB more for {count} readers of 130 KB answers"
 
 
