@@ -364,3 +364,25 @@ async def test_an_answer_that_cannot_be_read_is_paid_for_and_repeated_only_when_
         assert batched_calls(simulator) == calls
         ended, _ = await run(tmp_path / "run", simulator, options=RunOptions(again=True))
     assert ended.standing.failed == 0
+
+
+class Forgets(Through):
+    """Batches that hold no result for one of their calls."""
+
+    async def results(
+        self, batch_id: str
+    ) -> AsyncGenerator[tuple[str, BatchAnswer | UpstreamError], None]:
+        async for name, result in self._inner.results(batch_id):
+            if not name.endswith("-0"):
+                yield name, result
+
+
+async def test_a_call_without_a_result_leaves_the_run_not_whole(tmp_path: Path) -> None:
+    async with Simulator(measuring.script()) as simulator:
+        forgetting = Forgets(batches_of(simulator))
+        ended, _ = await run(tmp_path / "run", simulator, batches=forgetting)
+        assert ended.halt is Halt.DONE
+        assert ended.standing.missing == 2  # an answer, and in the second batch a check
+        assert not ended.whole
+        ended, _ = await run(tmp_path / "run", simulator)
+    assert ended.whole

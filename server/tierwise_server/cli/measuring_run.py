@@ -202,6 +202,9 @@ def _failures(ended: Ended, arguments: RunArguments) -> Iterator[str]:
     if ended.judged.failed:
         yield f"{ended.judged.failed} judgements failed; what they would compare is left out"
         yield from _what_becomes_of(ended.judged, arguments)
+    missing = now.missing + ended.judged.missing
+    if missing and ended.halt is Halt.DONE:
+        yield f"{missing} calls were handed in and no result came; the same command asks again"
 
 
 def _what_becomes_of(work: Work, arguments: RunArguments) -> Iterator[str]:
