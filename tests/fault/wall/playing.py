@@ -17,17 +17,42 @@ from tierwise_server.telemetry import configure_logging
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """Of which run a row is: the commit that was played, and when, in UTC."""
+
+    commit: str = "unknown"
+    played_at: str = "unknown"
+
+    def __str__(self) -> str:
+        return f"commit {self.commit}, {self.played_at}"
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """What became of a scenario; `runs` is 0 where none was played, and `detail` then says why."""
+    """What became of a scenario.
+
+    Attributes:
+        detail: what was measured, or the first failure.
+        unplayed: why it was not played, such as a program that is missing; empty where it was.
+        stamp: of which run it is.
+    """
 
     scenario: str
     runs: int
     passed: int
     detail: str
+    unplayed: str = ""
+    stamp: Stamp = Stamp()
 
     @property
     def holds(self) -> bool:
-        return self.passed == self.runs
+        """Whether every run passed, of one at least."""
+        return self.passed == self.runs > 0
+
+    @property
+    def fails(self) -> bool:
+        """Whether it was to hold and does not; one without a run has to say why."""
+        return not self.holds and not self.unplayed
 
 
 @contextmanager
@@ -48,7 +73,7 @@ def play(scenario: Scenario, witness: Witness, scale: float) -> Row:
             with tally.run("the scenario itself"):
                 asyncio.run(_played(scenario, tally))
         except pytest.skip.Exception as skipped:
-            return Row(scenario.name, 0, 0, f"not played: {skipped}")
+            return Row(scenario.name, 0, 0, "", unplayed=str(skipped))
         witness.search_log()
     # The run around all runs counts only where it failed.
     if not tally.failures or not tally.failures[-1].startswith("the scenario itself"):

@@ -206,6 +206,8 @@ async def kept_texts(tally: Tally) -> None:
         files = files_below(home)
         # Labels are for the ledger: spending is told by them.
         secret = [word for word in (*CANARIES, "canary-answer") if word != LABEL]
+        with tally.run("the files"):
+            assert "ledger.sqlite3" in {path.name for path in files}
         for path in files:
             with tally.run(path.name):
                 content = path.read_bytes()

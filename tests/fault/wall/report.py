@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 from tests.fault.wall.catalogue import FAULTS, Scenario
-from tests.fault.wall.playing import Row
+from tests.fault.wall.playing import Row, Stamp
 from tests.house.tree import ROOT
 
-PAGE: Final = ROOT / "docs" / "fault-wall.md"
+_PATH: Final = "docs/fault-wall.md"
+PAGE: Final = ROOT / _PATH
 RESULTS: Final = ROOT / "build" / "fault-wall.json"
 
 _HEAD: Final = """# The fault wall
@@ -33,21 +37,25 @@ No failure in n runs says that the rate of failures is below 3/n, with 95% confi
 """
 
 
-def write(
-    rows: Sequence[Row], scenarios: Mapping[str, Scenario], without: Mapping[str, str]
-) -> None:
-    """Write both."""
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    write_results(RESULTS, rows)
-    PAGE.write_text(page(rows, scenarios, without), encoding="utf-8")
+def stamp_of_now() -> Stamp:
+    """The commit that is checked out, marked where files differ from it, and the time."""
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{_PATH}")
+    now = datetime.datetime.now(datetime.UTC)
+    return Stamp(f"{commit} with changes" if changed else commit, f"{now:%Y-%m-%d %H:%M} UTC")
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
 
 
 def write_results(path: Path, rows: Sequence[Row]) -> None:
     """Write rows as JSON."""
-    told = [
-        {"scenario": r.scenario, "runs": r.runs, "passed": r.passed, "detail": r.detail}
-        for r in rows
-    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    told = [{**asdict(row), **asdict(row.stamp)} for row in rows]
+    for row in told:
+        del row["stamp"]
     path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -55,22 +63,27 @@ def read_results(path: Path) -> list[Row]:
     """Read rows that were written; none where there is no file."""
     if not path.exists():
         return []
-    told = json.loads(path.read_text(encoding="utf-8"))
-    return [Row(**row) for row in told]
+    rows = []
+    for told in json.loads(path.read_text(encoding="utf-8")):
+        stamp = {name: told.pop(name) for name in ("commit", "played_at") if name in told}
+        rows.append(Row(**told, stamp=Stamp(**stamp)))
+    return rows
 
 
 def page(rows: Sequence[Row], scenarios: Mapping[str, Scenario], without: Mapping[str, str]) -> str:
-    """The page, as Markdown."""
+    """The page, as Markdown. The latest of its runs is its own; rows of others say so."""
     runs, passed = sum(row.runs for row in rows), sum(row.passed for row in rows)
-    held = sum(row.holds for row in rows)
+    held, unplayed = sum(row.holds for row in rows), sum(bool(row.unplayed) for row in rows)
+    own = max((row.stamp for row in rows), key=lambda stamp: stamp.played_at)
+    count = f"{held} of {len(rows)} rows hold" + (f", {unplayed} not played" if unplayed else "")
     parts = [
         _HEAD,
-        f"**{held} of {len(rows)} rows hold; {passed:,} of {runs:,} runs passed.**\n",
+        f"**{count}; {passed:,} of {runs:,} runs passed.** Played at {own}.\n",
         _FEW,
         "| row | fault | what must hold | runs | passed | measured |\n",
         "|---|---|---|---|---|---|\n",
     ]
-    parts += [_line(row, scenarios[row.scenario]) for row in sorted(rows, key=_place)]
+    parts += [_line(row, scenarios[row.scenario], own) for row in sorted(rows, key=_place)]
     if without:
         parts += ["\n## Rows without a scenario\n\n", "| row | fault | why |\n|---|---|---|\n"]
         parts += [f"| {name} | {FAULTS[name]} | {why} |\n" for name, why in without.items()]
@@ -82,7 +95,10 @@ def _place(row: Row) -> int:
     return list(FAULTS).index(row.scenario) if row.scenario in FAULTS else len(FAULTS)
 
 
-def _line(row: Row, scenario: Scenario) -> str:
+def _line(row: Row, scenario: Scenario, own: Stamp) -> str:
     fault = FAULTS.get(row.scenario, "")
-    cells = (row.scenario, fault, scenario.required, f"{row.runs:,}", f"{row.passed:,}", row.detail)
+    said = f"NOT PLAYED: {row.unplayed}" if row.unplayed else row.detail
+    if row.stamp != own:
+        said = "; ".join(filter(None, [said, f"of another run: {row.stamp}"]))
+    cells = (row.scenario, fault, scenario.required, f"{row.runs:,}", f"{row.passed:,}", said)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
