@@ -55,6 +55,19 @@ async def test_any_name_is_drawn_as_it_is(analysis: Analysis, tmp_path: Path) ->
     assert all("".join(name.split()) in titles for name in NAMES.values())
 
 
+async def test_one_number_has_one_interval(analysis: Analysis) -> None:
+    """A tier's figures in the table are those of the picture, and of a table that is this tier alone."""
+    for numbers in (*analysis.types, analysis.overall):
+        assert numbers is not None
+        for tier, spot in zip(numbers.tiers, numbers.fixed, strict=True):
+            assert (tier.quality, tier.cost_nano_usd) == (spot.quality, spot.cost_nano_usd)
+    assert analysis.overall is not None
+    proposed, strongest = analysis.overall.proposed, analysis.overall.tiers[-1]
+    assert proposed.cost_share == 1.0
+    assert proposed.quality == strongest.quality
+    assert proposed.cost_nano_usd == strongest.cost_nano_usd
+
+
 async def test_a_long_name_leaves_the_bars_their_room(analysis: Analysis) -> None:
     assert analysis.overall is not None
     figure = plots.enough((*analysis.types, analysis.overall))

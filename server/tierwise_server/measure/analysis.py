@@ -6,7 +6,7 @@ Costs are in nano-USD per task, at the prices of serving; times in seconds; qual
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -221,12 +221,23 @@ def _overall(
         )
         for c, tier in enumerate(joined.tiers)
     )
+    # Task types were sampled apart: the same intervals as in the picture and the tables, not those of one heap.
+    tiers = tuple(
+        replace(
+            tier,
+            quality=spot.quality,
+            cost_nano_usd=spot.cost_nano_usd,
+            check_cost_nano_usd=mean([raw.check_cost_nano_usd[:, c] for raw in raws]),
+            enough=weighted_interval([one.tiers[c].enough for one in types], weights),
+        )
+        for c, (tier, spot) in enumerate(zip(_tiers(measurement, joined), fixed, strict=True))
+    )
     bests = [metrics.oracle(raw.quality, raw.cost_nano_usd) for raw in raws]
     return TypeNumbers(
         name=ALL,
         n=joined.n,
         left_out=sum(one.left_out for one in types),
-        tiers=_tiers(measurement, joined),
+        tiers=tiers,
         dominated=dominated_tiers(joined),
         fixed=fixed,
         oracle=Spot("oracle", mean([c for _, c in bests]), quality([q for q, _ in bests])),
