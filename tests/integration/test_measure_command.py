@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import subprocess
 import sys
@@ -75,6 +76,20 @@ def test_a_run_and_its_table_at_the_terminal(tmp_path: Path, tasks: Path) -> Non
         priced = run("measure", "table", str(folder), "--price", "10", environ=environ)
         assert priced.returncode == 0, priced.stderr
         assert "the most quality less 0.1 x cost" in priced.stdout
+        _reports_what_the_table_proposes(folder, environ)
+
+
+def _reports_what_the_table_proposes(folder: Path, environ: dict[str, str]) -> None:
+    """The report takes the table's options, and shows the rows that the table then proposes."""
+    for options in (("--tolerance", "5"), ("--fallback", "current"), ("--price", "10")):
+        report = run("measure", "report", str(folder), *options, environ=environ)
+        table = run("measure", "table", str(folder), *options, environ=environ)
+        assert report.returncode == table.returncode == 0, report.stderr + table.stderr
+        said = report.stdout.splitlines()[:-1]
+        assert said
+        assert table.stderr.splitlines() == said
+        page = (folder / "report" / "report.html").read_text(encoding="utf-8")
+        assert all(html.escape(line.partition(": ")[2], quote=False) in page for line in said)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +99,8 @@ def test_a_run_and_its_table_at_the_terminal(tmp_path: Path, tasks: Path) -> Non
         (("report", "nowhere"), "nowhere is no run"),
         (("run", "nowhere.jsonl", "--max-cost", "much"), "is no amount in USD"),
         (("table", "nowhere", "--guard", "95"), "needs --price"),
+        (("report", "nowhere", "--guard", "95"), "needs --price"),
+        (("report", "nowhere", "--price", "10", "--fallback", "current"), "not with --price"),
         (("table", "nowhere", "--price", "10", "--fallback", "current"), "not with --price"),
     ],
 )

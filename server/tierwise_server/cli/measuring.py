@@ -5,12 +5,15 @@ from __future__ import annotations
 import enum
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tierwise_server.cli.serving import ConfigFile
 from tierwise_server.errors import ConfigurationError, Fault
+
+if TYPE_CHECKING:
+    from tierwise_server.cli.measuring_show import Choice
 
 measure = typer.Typer(
     name="measure",
@@ -62,6 +65,9 @@ class Fallback(enum.StrEnum):
     CURRENT = "current"
 
 
+KeptRow = Annotated[
+    Fallback, typer.Option(help="What to keep where nothing cheaper can be certified.")
+]
 TasksFile = Annotated[
     Path, typer.Argument(metavar="TASKS.jsonl", help="Your tasks, one JSON object a line.")
 ]
@@ -167,12 +173,18 @@ def report(
     ] = None,
     tolerance: Tolerance = 2.0,
     confidence: Confidence = 90.0,
+    fallback: KeptRow = Fallback.STRONGEST,
+    price: Price = None,
+    guard: Guard = None,
 ) -> None:
-    """Write tables and pictures: one HTML file, PNG and SVG files, JSON and CSV. Spends nothing."""
-    _require()
+    """Write tables and pictures: one HTML file, PNG and SVG files, JSON and CSV. Spends nothing.
+
+    The proposed table is the one that `table` proposes with the same options.
+    """
+    choice = _choice(tolerance, confidence, fallback, price, guard)
     from tierwise_server.cli.measuring_show import write_report
 
-    write_report(folder, out or folder / "report", tolerance / 100, confidence / 100)
+    write_report(folder, out or folder / "report", choice)
 
 
 @measure.command()
@@ -185,9 +197,7 @@ def table(
     ] = None,
     tolerance: Tolerance = 2.0,
     confidence: Confidence = 90.0,
-    fallback: Annotated[
-        Fallback, typer.Option(help="What to keep where nothing cheaper can be certified.")
-    ] = Fallback.STRONGEST,
+    fallback: KeptRow = Fallback.STRONGEST,
     expires_days: Annotated[
         int, typer.Option(min=1, max=3650, help="How long the evidence is to be believed.")
     ] = 180,
@@ -198,26 +208,10 @@ def table(
 
     With --price nothing is certified: rows have the most quality for their cost, and task types lean on each other.
     """
-    if price is None and guard is not None:
-        raise typer.BadParameter("needs --price", param_hint="--guard")
-    if price is not None and fallback is Fallback.CURRENT:
-        raise typer.BadParameter("goes with --tolerance, not with --price", param_hint="--fallback")
-    _require()
+    choice = _choice(tolerance, confidence, fallback, price, guard)
     from tierwise_server.cli.measuring_show import TableArguments, show_table
 
-    show_table(
-        TableArguments(
-            folder=folder,
-            config_file=config_file,
-            out=out,
-            tolerance=tolerance / 100,
-            confidence=confidence / 100,
-            keep_current=fallback is Fallback.CURRENT,
-            expires_days=expires_days,
-            price=None if price is None else price / 100,
-            guard=None if guard is None else guard / 100,
-        )
-    )
+    show_table(TableArguments(folder, config_file, out, choice, expires_days))
 
 
 @measure.command()
@@ -234,6 +228,30 @@ def replay(
     from tierwise_server.cli.measuring_show import show_replay
 
     show_replay(folder, config_file, threshold)
+
+
+def _choice(
+    tolerance: float,
+    confidence: float,
+    fallback: Fallback,
+    price: float | None,
+    guard: float | None,
+) -> Choice:
+    """The options by which rows are chosen, as shares of 1."""
+    if price is None and guard is not None:
+        raise typer.BadParameter("needs --price", param_hint="--guard")
+    if price is not None and fallback is Fallback.CURRENT:
+        raise typer.BadParameter("goes with --tolerance, not with --price", param_hint="--fallback")
+    _require()
+    from tierwise_server.cli.measuring_show import Choice
+
+    return Choice(
+        tolerance=tolerance / 100,
+        confidence=confidence / 100,
+        keep_current=fallback is Fallback.CURRENT,
+        price=None if price is None else price / 100,
+        guard=None if guard is None else guard / 100,
+    )
 
 
 def _require() -> None:

@@ -28,25 +28,37 @@ NANO_PER_USD = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """By what rows are chosen; tolerance, confidence, price and guard are shares of 1."""
+
+    tolerance: float
+    confidence: float
+    keep_current: bool
+    price: float | None
+    guard: float | None
+
+    def rows(
+        self, measurement: Measurement, expires_after: dt.timedelta = tables.EXPIRES_AFTER
+    ) -> tuple[tables.ProposedRow, ...]:
+        """The proposed rows, the same for the report as for the table."""
+        by = (
+            Tolerance(self.tolerance, self.confidence)
+            if self.price is None
+            else tables.Pricing(self.price, self.guard)
+        )
+        fallback: tables.Fallback = "current" if self.keep_current else "strongest"
+        return tables.propose_rows(measurement, by, fallback=fallback, expires_after=expires_after)
+
+
+@dataclass(frozen=True, slots=True)
 class TableArguments:
-    """The command's arguments; tolerance, confidence, price and guard are shares of 1."""
+    """The command's arguments."""
 
     folder: Path
     config_file: Path | None
     out: Path | None
-    tolerance: float
-    confidence: float
-    keep_current: bool
+    choice: Choice
     expires_days: int
-    price: float | None
-    guard: float | None
-
-    @property
-    def by(self) -> Tolerance | tables.Pricing:
-        """What rows are chosen by."""
-        if self.price is None:
-            return Tolerance(self.tolerance, self.confidence)
-        return tables.Pricing(self.price, self.guard)
 
 
 def opened(folder: Path) -> Measurement:
@@ -60,12 +72,7 @@ def opened(folder: Path) -> Measurement:
 def show_table(arguments: TableArguments) -> None:
     """Print the proposal as a diff, and write the whole file where asked to."""
     measurement = opened(arguments.folder)
-    rows = tables.propose_rows(
-        measurement,
-        arguments.by,
-        fallback="current" if arguments.keep_current else "strongest",
-        expires_after=dt.timedelta(days=arguments.expires_days),
-    )
+    rows = arguments.choice.rows(measurement, dt.timedelta(days=arguments.expires_days))
     path = arguments.config_file
     old = "" if path is None else path.read_text(encoding="utf-8")
     new = toml_rows.replace_rows(old, tables.rows_with_comments(rows))
@@ -116,14 +123,14 @@ def _interval(interval: Interval, scale: float = 1.0, digits: int = 3) -> str:
     return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def write_report(folder: Path, out: Path, tolerance: float, confidence: float) -> None:
+def write_report(folder: Path, out: Path, choice: Choice) -> None:
     """Write the report and say where it is."""
     # Loaded here: drawing takes a second to load, which the other commands need not wait.
     from tierwise_server.measure import report
     from tierwise_server.measure.analysis import analyse
 
     measurement = opened(folder)
-    rows = tables.propose_rows(measurement, Tolerance(tolerance, confidence))
+    rows = choice.rows(measurement)
     page = report.write(analyse(measurement, rows), out)
     for row in rows:
         typer.echo(f"{row.sample.task_type}: {row.proposal.why}")
