@@ -130,10 +130,12 @@ def write_report(folder: Path, out: Path, choice: Choice) -> None:
     from tierwise_server.measure.analysis import analyse
 
     measurement = opened(folder)
-    rows = choice.rows(measurement)
+    rows = choice.rows(measurement) if measurement.samples else ()
     page = report.write(analyse(measurement, rows), out)
     for row in rows:
         typer.echo(f"{row.sample.task_type}: {row.proposal.why}")
+    if not rows:
+        typer.echo("no table is proposed: nothing was graded; the report has costs and latencies")
     typer.echo(f"report: {page}")
 
 

@@ -27,6 +27,7 @@ from tierwise_server.measure.policy import (
     measure_table,
 )
 from tierwise_server.measure.ranking import Ranking, ranking
+from tierwise_server.measure.recovered import recovered
 from tierwise_server.measure.signals import SignalQuality, signal_quality
 from tierwise_server.measure.statistics import (
     Interval,
@@ -38,6 +39,8 @@ from tierwise_server.measure.statistics import (
     wilson,
 )
 from tierwise_server.measure.table import ProposedRow
+from tierwise_server.measure.ungraded import Answered, answered
+from tierwise_server.measure.winning import Wins, wins
 
 ALL = "all task types"
 
@@ -78,6 +81,8 @@ class TypeNumbers:
         cascade: cost and quality of drafting with the weakest tier for the strongest, at every threshold; empty for
             all task types together.
         current, proposed: what the tables would have done; None where there is none.
+        current_pgr, proposed_pgr: the share of the gap between the weakest and the strongest tier that they recover;
+            None where there is none to recover, or too few tasks to tell.
     """
 
     name: str
@@ -89,6 +94,8 @@ class TypeNumbers:
     oracle: Spot
     current: Measured | None
     proposed: Measured
+    current_pgr: Interval | None
+    proposed_pgr: Interval | None
     cascade: tuple[tuple[float, float], ...]
     ranking: Ranking
     row: ProposedRow | None
@@ -109,7 +116,13 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """A whole report."""
+    """A whole report.
+
+    Attributes:
+        overall: all task types together; None where nothing was graded.
+        wins: each tier's answers beside the strongest tier's, where a judge decided.
+        ungraded: what is known of task types without a graded task.
+    """
 
     measurement: Measurement
     types: tuple[TypeNumbers, ...]
@@ -118,10 +131,12 @@ class Analysis:
     judge: JudgeQuality | None
     checks: Agreement | None
     money: Money
+    wins: tuple[Wins, ...]
+    ungraded: tuple[Answered, ...]
 
 
 def analyse(measurement: Measurement, rows: Sequence[ProposedRow]) -> Analysis:
-    """Work out the report of a run and its proposed rows."""
+    """Work out the report of a run and its proposed rows; without rows, what is known without grades."""
     types = tuple(_type_numbers(measurement, row) for row in rows)
     return Analysis(
         measurement,
@@ -131,6 +146,8 @@ def analyse(measurement: Measurement, rows: Sequence[ProposedRow]) -> Analysis:
         judge_quality(measurement),
         checks_beside_people(measurement),
         _money(measurement),
+        wins(measurement),
+        answered(measurement),
     )
 
 
@@ -147,6 +164,8 @@ def _type_numbers(measurement: Measurement, row: ProposedRow) -> TypeNumbers:
         oracle=_oracle(raw),
         current=row.current,
         proposed=row.proposal.measured,
+        current_pgr=_current_pgr((row,)),
+        proposed_pgr=_proposed_pgr((row,)),
         cascade=_cascade_line(sample),
         ranking=ranking(raw, _proposed_play(row)),
         row=row,
@@ -243,6 +262,8 @@ def _overall(
         oracle=Spot("oracle", mean([c for _, c in bests]), quality([q for q, _ in bests])),
         current=_current_table(rows),
         proposed=_proposed_table(rows),
+        current_pgr=_current_pgr(rows),
+        proposed_pgr=_proposed_pgr(rows),
         cascade=(),
         ranking=ranking(joined, None),
         row=None,
@@ -262,6 +283,19 @@ def _current_table(rows: Sequence[ProposedRow]) -> Measured | None:
     return measure_table(
         samples, {row.sample.task_type: row.current.candidate for row in known if row.current}
     )
+
+
+def _proposed_pgr(rows: Sequence[ProposedRow]) -> Interval | None:
+    return recovered([(row.outcomes, row.candidate) for row in rows])
+
+
+def _current_pgr(rows: Sequence[ProposedRow]) -> Interval | None:
+    known = [
+        (row.current_outcomes, row.current.candidate)
+        for row in rows
+        if row.current is not None and row.current_outcomes is not None
+    ]
+    return recovered(known) if len(known) == len(rows) else None
 
 
 def _joined(raws: Sequence[Outcomes]) -> Outcomes:

@@ -18,12 +18,13 @@ from markupsafe import Markup
 
 from tierwise_server import __version__
 from tierwise_server.measure import plots
-from tierwise_server.measure.analysis import ALL, Analysis, TypeNumbers
+from tierwise_server.measure.analysis import ALL, Analysis, TierNumbers, TypeNumbers
 from tierwise_server.measure.judge_quality import Agreement, JudgeQuality
 from tierwise_server.measure.policy import Measured
 from tierwise_server.measure.signals import SignalQuality
 from tierwise_server.measure.statistics import Interval
 from tierwise_server.measure.table import graded_by
+from tierwise_server.measure.ungraded import Answered
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -127,6 +128,8 @@ def as_json(analysis: Analysis) -> str:
         "task_types": [_plain(numbers) for numbers in analysis.types],
         "signals": [_plain(signal) for signal in analysis.signals],
         "judge": None if analysis.judge is None else _plain(analysis.judge),
+        "wins": [_plain(one) for one in analysis.wins],
+        "ungraded": [_plain(one) for one in analysis.ungraded],
         "checks_beside_people": None if analysis.checks is None else _plain(analysis.checks),
     }
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -142,6 +145,8 @@ def as_csv(analysis: Analysis) -> str:
     blocks += [(ALL, _signal_lines(signal)) for signal in analysis.signals]
     blocks += [] if analysis.judge is None else [(ALL, _judge_lines(analysis.judge))]
     blocks += [] if analysis.checks is None else [(ALL, _people_lines("checks", analysis.checks))]
+    blocks += [(ALL, _known(one.tier, {"win_rate": one.rate})) for one in analysis.wins]
+    blocks += [(one.task_type, _answered_lines(one)) for one in analysis.ungraded]
     for name, lines in blocks:
         for subject, measure, interval, unit in lines:
             bounds = (interval.value, interval.low, interval.high)
@@ -153,21 +158,27 @@ def as_csv(analysis: Analysis) -> str:
 def _lines(numbers: TypeNumbers) -> Iterator[tuple[str, str, Interval, str]]:
     for tier in numbers.tiers:
         yield tier.tier, "quality", tier.quality, "share"
-        yield tier.tier, "cost", tier.cost_nano_usd, "nano-USD per task"
-        yield tier.tier, "check_cost", tier.check_cost_nano_usd, "nano-USD per task"
         yield tier.tier, "enough", tier.enough, "share"
-        for name, interval in (("latency_p50", tier.p50_s), ("latency_p95", tier.p95_s)):
-            if interval is not None:
-                yield tier.tier, name, interval, "s"
+        yield from _answered_lines(tier)
     for name, measured in (("current", numbers.current), ("proposed", numbers.proposed)):
         if measured is not None:
             yield from _measured_lines(name, measured)
+    yield from _known("current", {"pgr": numbers.current_pgr})
+    yield from _known("proposed", {"pgr": numbers.proposed_pgr})
     yield "oracle", "quality", numbers.oracle.quality, "share"
     yield "oracle", "cost", numbers.oracle.cost_nano_usd, "nano-USD per task"
     ranking = numbers.ranking
     measures = {"apgr": ranking.apgr, "aiq": ranking.aiq, "ibc_lift": ranking.lift}
     measures |= {f"cpt_{target.rstrip('%')}": share for target, share in ranking.cpt.items()}
     yield from _known(ranking.weak, measures)
+
+
+def _answered_lines(tier: TierNumbers | Answered) -> Iterator[tuple[str, str, Interval, str]]:
+    yield tier.tier, "cost", tier.cost_nano_usd, "nano-USD per task"
+    yield tier.tier, "check_cost", tier.check_cost_nano_usd, "nano-USD per task"
+    for name, interval in (("latency_p50", tier.p50_s), ("latency_p95", tier.p95_s)):
+        if interval is not None:
+            yield tier.tier, name, interval, "s"
 
 
 def _signal_lines(signal: SignalQuality) -> Iterator[tuple[str, str, Interval, str]]:
