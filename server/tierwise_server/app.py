@@ -38,6 +38,7 @@ from tierwise_server.rpc.service import RouterService
 from tierwise_server.telemetry import Telemetry
 from tierwise_server.translation import (
     access_settings,
+    certify,
     engine_settings,
     ledger_policy,
     ledger_settings,
@@ -100,6 +101,7 @@ class App:
             listener=self.listener,
             telemetry=self.telemetry,
             engine_of=engine_after,
+            certify=partial(certify, self.gate),
         )
 
 
@@ -363,7 +365,7 @@ async def serve(
         web_port = await app.web.start() if app.web else None
         settle_interpreter()
         log.info("serving", port=port, web_port=web_port, table_version=app.engine.table.version)
-        _say_who_may_call(config, app.gate)
+        _say_who_may_call(app.gate)
         announce(port, web_port)
         async with app.upkeep.running(reloader.watch, "configuration"):
             await stop.wait()
@@ -375,13 +377,13 @@ async def serve(
         log.info("stopped")
 
 
-def _say_who_may_call(config: Config, gate: Gate | None) -> None:
+def _say_who_may_call(gate: Gate | None) -> None:
     if gate is None:
         return
     if gate.is_open:
         text = "everybody who can reach the port may call; make a key with `tierwise keys create`"
         log.warning("running_open", hint=text)
-    elif not gate.has_keys and not config.auth.certificates:
+    elif not gate.has_keys and not gate.certified:
         text = "every call is refused until there is a key; make one with `tierwise keys create`"
         log.warning("no_keys", hint=text)
 

@@ -46,6 +46,7 @@ class Reloader:
         listener: whose certificates are replaced, and whose health service tells.
         telemetry: is told of tables and counts.
         engine_of: makes the engine for a configuration out of the one in force.
+        certify: has the names in client certificates stand for whom a configuration says.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Reloader:
         listener: Listener,
         telemetry: Telemetry,
         engine_of: Callable[[Engine, Config], Engine],
+        certify: Callable[[Config], None],
     ) -> None:
         self._source = source
         self._started_with = self._config = config
@@ -64,6 +66,7 @@ class Reloader:
         self._listener = listener
         self._telemetry = telemetry
         self._engine_of = engine_of
+        self._certify = certify
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
@@ -102,6 +105,7 @@ class Reloader:
         service, server = self._service, config.server
         service.engine, service.heartbeat_s = engine, server.heartbeat_s
         service.admission.places = server.max_concurrent_requests
+        self._certify(config)
         if pair is not None:
             self._listener.change_certificates(pair)
         self._telemetry.expect(engine.table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tierwise_server.access.gate import Certified
 from tierwise_server.access.opened import AccessSettings
 from tierwise_server.engine import EngineSettings
 from tierwise_server.idempotency.base import Room
@@ -13,6 +14,7 @@ from tierwise_server.ledger.settings import LedgerSettings, data_directory
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tierwise_server.access.gate import Gate
     from tierwise_server.config import Config
 
 LEASE_MARGIN_S = 300.0
@@ -52,9 +54,21 @@ def access_settings(config: Config, kept: LedgerSettings | None) -> AccessSettin
     return AccessSettings(
         ledger=kept,
         always_open=auth.mode == "open",
-        open_without_keys=auth.mode == "auto" and config.server.private and not auth.certificates,
-        certificates=auth.certificates or {},
+        open_without_keys=auth.mode == "auto" and config.server.private,
+        certified=certified_by(config),
     )
+
+
+def certify(gate: Gate | None, config: Config) -> None:
+    """Have the names in client certificates stand for whom `config` says, from the next call on."""
+    if gate is not None:
+        gate.certified = certified_by(config)
+
+
+def certified_by(config: Config) -> Certified:
+    """Who the names in client certificates stand for."""
+    auth = config.auth
+    return Certified(auth.certificates or {}, auth.certificate_keys or {})
 
 
 def engine_settings(config: Config) -> EngineSettings:

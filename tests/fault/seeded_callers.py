@@ -51,9 +51,25 @@ BUGS_ABOUT_CALLERS: Final = (
     SeededBug(
         "revoked_key_let_in",
         "access/gate.py",
-        'key.state(self._wall_clock()) != "active":',
-        'key.state(self._wall_clock()) == "expired":',
+        'not proven or key.state(self._wall_clock()) != "active":',
+        'not proven or key.state(self._wall_clock()) == "expired":',
         _KEYS + "test_a_key_that_does_not_hold_is_refused_in_the_same_words",
+    ),
+    SeededBug(
+        "certificate_outlives_its_key",
+        "access/gate.py",
+        'if key is None or key.state(self._wall_clock()) != "active":',
+        "if key is None:",
+        "tests/unit/access/test_gate.py::"
+        "test_a_certificate_that_stands_for_a_key_may_what_the_key_may_as_long_as_it_holds",
+    ),
+    SeededBug(
+        "withdrawn_certificate_let_in",
+        "translation.py",
+        "gate.certified = certified_by(config)",
+        "pass",
+        "tests/integration/test_certificate_callers.py::"
+        "test_a_name_is_withdrawn_and_given_by_a_reload_on_connections_that_are_open",
     ),
     SeededBug(
         "last_key_revoked_opens_the_server",

@@ -84,6 +84,7 @@ def reloader_of(
         listener=served.app.listener,
         telemetry=telemetry or served.app.telemetry,
         engine_of=engine_of,
+        certify=lambda _: None,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from tierwise_server.access.entries import NO_LIMITS, Allowance
@@ -37,7 +37,7 @@ class Identity:
 
     Attributes:
         tenant: whose call it is; empty while the server runs open.
-        key: the key that was shown; None without one, as with a certificate.
+        key: the key that was shown, or that a certificate stands for; None without one.
         allowance: what the tenant may spend.
     """
 
@@ -79,6 +79,25 @@ def _budgets(scope: BudgetScope, allowance: Allowance) -> tuple[Budget, ...]:
     return tuple(Budget(scope, period, limit) for period, limit in limits if limit is not None)
 
 
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """Who the names in client certificates (DNS, URI such as SPIFFE, e-mail) stand for.
+
+    Attributes:
+        tenants: names that stand for a tenant, within the tenant's budgets and no other limits.
+        keys: names that stand for a key, by its public id: they may what it may, as long as it holds.
+    """
+
+    tenants: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether there is any name."""
+        return bool(self.tenants or self.keys)
+
+
+NO_CERTIFICATES: Final = Certified()
+
 ANYBODY: Final = Identity()
 """Who calls a server that runs open."""
 
@@ -88,8 +107,10 @@ class Gate:
 
     Args:
         ring: the keys; None where the server always runs open.
-        open_without_keys: whether everybody may call for as long as no key was ever made.
-        certificates: names in client certificates (DNS, URI such as SPIFFE, e-mail), each with its tenant.
+        open_without_keys: whether everybody may call for as long as no key was ever made and no certificate is known.
+
+    Attributes:
+        certified: who the names in client certificates stand for; what is set counts from the next call on.
     """
 
     def __init__(
@@ -97,12 +118,12 @@ class Gate:
         ring: KeyRing | None,
         *,
         open_without_keys: bool = False,
-        certificates: Mapping[str, str] | None = None,
+        certified: Certified = NO_CERTIFICATES,
         wall_clock: Callable[[], float] = time.time,  # noqa: TID251 - keys expire on dates
     ) -> None:
         self._ring = ring
         self._open_without_keys = open_without_keys
-        self._certificates = dict(certificates or {})
+        self.certified = certified
         self._wall_clock = wall_clock
 
     @property
@@ -110,7 +131,7 @@ class Gate:
         """Whether everybody may call now."""
         if self._ring is None:
             return True
-        return self._open_without_keys and not self._ring.has_keys
+        return self._open_without_keys and not self.certified and not self._ring.has_keys
 
     @property
     def has_keys(self) -> bool:
@@ -129,10 +150,9 @@ class Gate:
             return ANYBODY
         if credentials.authorizations:
             return await self._of_key(ring, credentials.authorizations)
-        for name in credentials.certificate_names:
-            tenant = self._certificates.get(name)
-            if tenant is not None:
-                return Identity(tenant, None, ring.allowance(tenant) or NO_LIMITS)
+        identity = await self._of_certificate(ring, credentials.certificate_names)
+        if identity is not None:
+            return identity
         text = "the call needs a key, in the header authorization: Bearer"
         raise RequestError(Reason.MISSING_CREDENTIALS, text)
 
@@ -149,7 +169,26 @@ class Gate:
         proven = presented.proves("" if key is None else key.digest)
         if key is None or not proven or key.state(self._wall_clock()) != "active":
             raise _invalid()
-        return Identity(key.tenant, key, ring.allowance(key.tenant) or NO_LIMITS)
+        return _identity_of(ring, key)
+
+    async def _of_certificate(self, ring: KeyRing, names: Sequence[str]) -> Identity | None:
+        # Of several names the one with limits counts, whatever their order: it was given on purpose.
+        for name in names:
+            key_id = self.certified.keys.get(name)
+            if key_id is not None:
+                key = await ring.find(key_id)
+                if key is None or key.state(self._wall_clock()) != "active":
+                    raise _invalid()
+                return _identity_of(ring, key)
+        for name in names:
+            tenant = self.certified.tenants.get(name)
+            if tenant is not None:
+                return Identity(tenant, None, ring.allowance(tenant) or NO_LIMITS)
+        return None
+
+
+def _identity_of(ring: KeyRing, key: Key) -> Identity:
+    return Identity(key.tenant, key, ring.allowance(key.tenant) or NO_LIMITS)
 
 
 def _invalid() -> RequestError:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tierwise_server.access.fallback_limits import FallbackLimits
-from tierwise_server.access.gate import Gate
+from tierwise_server.access.gate import NO_CERTIFICATES, Certified, Gate
 from tierwise_server.access.memory import MemoryKeyStore
 from tierwise_server.access.memory_limits import MemoryLimits
 from tierwise_server.access.opening import open_keys
@@ -37,13 +37,13 @@ class AccessSettings:
         ledger: where keys are kept; None keeps none.
         always_open: everybody may call, keys or none.
         open_without_keys: everybody may call until the first key is made.
-        certificates: names in client certificates, each with its tenant.
+        certified: who the names in client certificates stand for.
     """
 
     ledger: LedgerSettings | None = None
     always_open: bool = False
     open_without_keys: bool = False
-    certificates: Mapping[str, str] = field(default_factory=dict)
+    certified: Certified = NO_CERTIFICATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ async def open_access(
         await ring.refresh()
         await stack.enter_async_context(upkeep.running(ring.keep, "keys"))
         gate = Gate(
-            ring, open_without_keys=settings.open_without_keys, certificates=settings.certificates
+            ring, open_without_keys=settings.open_without_keys, certified=settings.certified
         )
         yield Access(gate, Turnstile(await _limits(settings, stack, upkeep)))
 

@@ -24,6 +24,8 @@ RELOADED: Final[tuple[Loc, ...]] = (
     ("server", "heartbeat_s"),
     ("server", "max_concurrent_requests"),
     ("server", "tls"),
+    ("auth", "certificates"),
+    ("auth", "certificate_keys"),
 )
 """What a running server takes over; every other key waits for its next start."""
 _LONGEST_FILE_BYTES: Final = 8 * 1024 * 1024

@@ -53,10 +53,18 @@ def certificates_are_whole(ctx: Context) -> Iterator[Finding]:
 
 def mapped_certificates_are_asked_for(ctx: Context) -> Iterator[Finding]:
     """Names in client certificates count only where clients must show one."""
-    if not ctx.intact(("server", "tls")) or not ctx.config.auth.certificates:
+    if not ctx.intact(("server", "tls")) or ctx.config.server.tls.client_ca_file is not None:
         return
-    if ctx.config.server.tls.client_ca_file is None:
-        yield Finding(("auth", "certificates"), "needs server.tls.client_ca_file")
+    for key in ("certificates", "certificate_keys"):
+        if getattr(ctx.config.auth, key):
+            yield Finding(("auth", key), "needs server.tls.client_ca_file")
+
+
+def mapped_certificates_stand_for_one(ctx: Context) -> Iterator[Finding]:
+    """A name stands for a tenant or for a key."""
+    auth = ctx.config.auth
+    for name in sorted((auth.certificates or {}).keys() & (auth.certificate_keys or {}).keys()):
+        yield Finding(("auth", "certificate_keys", name), "stands in auth.certificates too")
 
 
 def certificates_can_be_read(ctx: Context) -> Iterator[Finding]:
@@ -111,6 +119,7 @@ SERVER_RULES: Final = (
     certificates_are_whole,
     certificates_can_be_read,
     mapped_certificates_are_asked_for,
+    mapped_certificates_stand_for_one,
     key_file_can_be_read,
     delays_are_in_order,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -10,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from tierwise_server.config.sections import FilePath, Name, Section
 
 _LONGEST_SUBJECT: Final = 512
+_KEY_ID: Final = re.compile(r"[0-9a-z]{12}", re.ASCII)
 
 
 def _check_url(secret: SecretStr) -> SecretStr:
@@ -27,6 +29,15 @@ def _check_subject(subject: str) -> str:
     return subject
 
 
+def _check_key_id(key_id: str) -> str:
+    if not _KEY_ID.fullmatch(key_id):
+        raise PydanticCustomError(
+            "key_id", "is no public id of a key, which `tierwise keys list` shows"
+        )
+    return key_id
+
+
+KeyId = Annotated[str, AfterValidator(_check_key_id)]
 Subject = Annotated[str, AfterValidator(_check_subject)]
 
 
@@ -76,9 +87,11 @@ class AuthSettings(Section):
     Attributes:
         mode: `required` asks every call for a key or a known certificate, `open` asks none; `auto` is open on loopback
             until the first key is made.
-        certificates: names in client certificates (DNS, URI such as SPIFFE, e-mail), each with its tenant; needs
-            `server.tls.client_ca_file`.
+        certificates: names in client certificates (DNS, URI such as SPIFFE, e-mail), each with its tenant, whose
+            budgets are their only limit; needs `server.tls.client_ca_file`.
+        certificate_keys: the same names, each with the public id of a key, whose rights and limits they have.
     """
 
     mode: Literal["auto", "required", "open"] = "auto"
     certificates: dict[Subject, Name] | None = None
+    certificate_keys: dict[Subject, KeyId] | None = None

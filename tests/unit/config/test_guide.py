@@ -105,6 +105,7 @@ def test_the_guides_defaults_are_the_defaults() -> None:
         "check.structured",
         "upstream.anthropic.api_key_file",
         "auth.certificates",
+        "auth.certificate_keys",
         "ledger.directory",
         "ledger.url",
     }

@@ -166,8 +166,26 @@ def test_the_limits_have_their_documented_defaults() -> None:
 def test_names_in_certificates_need_certificates_to_be_asked_for() -> None:
     (fault,) = examined("[auth.certificates]\n'spiffe://a/b' = 'acme'").faults
     assert "needs server.tls.client_ca_file" in fault.message
+    (fault,) = examined("[auth.certificate_keys]\n'a' = 'k3y000000000'").faults
+    assert "needs server.tls.client_ca_file" in fault.message
     (fault,) = examined("[auth.certificates]\n'two words' = 'acme'").faults
     assert "is no name that a certificate can hold" in fault.message
+
+
+def test_a_name_in_a_certificate_stands_for_a_tenant_or_for_a_key(tmp_path: Path) -> None:
+    for name in ("cert.pem", "key.pem", "ca.pem"):
+        (tmp_path / name).write_text(PEM, encoding="utf-8")
+        (tmp_path / name).chmod(0o600)
+    tls = '[server.tls]\ncert_file = "cert.pem"\nkey_file = "key.pem"\nclient_ca_file = "ca.pem"\n'
+    both = "[auth.certificates]\na = 'acme'\n[auth.certificate_keys]\na = 'k3y000000000'\n"
+    (fault,) = examined(tls + both, folder=tmp_path).faults
+    assert fault.path == "auth.certificate_keys.a"
+    assert fault.message.startswith("stands in auth.certificates too")
+    secret = "tw_abcdefghijkl_" + "x" * 49
+    found = examined(f"{tls}[auth.certificate_keys]\na = '{secret}'\n", folder=tmp_path)
+    assert secret not in str(found.faults)
+    (fault,) = examined(tls + "[auth.certificate_keys]\na = 'acme'\n", folder=tmp_path).faults
+    assert fault.message.startswith("is no public id of a key")
 
 
 @pytest.mark.parametrize(
