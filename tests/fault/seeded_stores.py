@@ -53,8 +53,8 @@ BUGS_OF_STORES: Final = (
     SeededBug(
         "claims_not_renewed",
         "idempotency/sql.py",
-        "            self._claims.add(claim.token)\n",
-        "",
+        "claims = [token for token, _ in self._running.values()]",
+        "claims: list[str] = []",
         "tests/contract/idempotency/test_answers.py::"
         "test_a_server_that_dies_frees_the_id_and_one_that_lives_does_not[sqlite]",
     ),

@@ -36,7 +36,7 @@ class SqlAnswers:
         self.worker = worker
         self._room = room
         self._lease_s = lease_s
-        self._claims: set[str] = set()
+        self._running: dict[Place, tuple[str, bytes]] = {}
         self._unmeasured: Counter[str] = Counter()
 
     async def begin(self) -> None:
@@ -52,6 +52,10 @@ class SqlAnswers:
 
     async def claim(self, place: Place, body_hash: bytes) -> Claim | bytes:
         """Take the right to run a request, or get its answer."""
+        running = self._running.get(place)
+        if running is not None:
+            # It runs here, whatever the clock says of its lease.
+            raise conflict(body_hash, running[1])
         claim = Claim(place, secrets.token_hex(8))
         try:
             found = await self.worker.run(
@@ -62,7 +66,7 @@ class SqlAnswers:
             self.release(claim)
             raise
         if found is None:
-            self._claims.add(claim.token)
+            self._running[place] = (claim.token, body_hash)
             return claim
         known_hash, answer = found
         if answer is None:
@@ -89,13 +93,13 @@ class SqlAnswers:
                 self._bound(connection, tenant)
 
         await self.worker.run(finish)
-        self._claims.discard(claim.token)
+        self._ended(claim)
         if full:
             del self._unmeasured[tenant]
 
     def release(self, claim: Claim) -> None:
         """Give the id back, after what was asked for before."""
-        self._claims.discard(claim.token)
+        self._ended(claim)
         statement = sa.delete(remembered).where(
             _is_at(claim.place), remembered.c.token == claim.token, remembered.c.answer.is_(None)
         )
@@ -105,7 +109,8 @@ class SqlAnswers:
         """Renew what is claimed and forget what is over, for ever."""
         while True:
             await asyncio.sleep(self._lease_s / 3)
-            claims, tenants = tuple(self._claims), self._unmeasured
+            claims = [token for token, _ in self._running.values()]
+            tenants = self._unmeasured
             self._unmeasured = Counter()
             try:
                 await self.worker.run(partial(self._renew, claims=claims, tenants=tuple(tenants)))
@@ -115,6 +120,10 @@ class SqlAnswers:
     async def aclose(self) -> None:
         """Disconnect."""
         await self.worker.aclose()
+
+    def _ended(self, claim: Claim) -> None:
+        if self._running.get(claim.place, ("",))[0] == claim.token:
+            del self._running[claim.place]
 
     def _claim(self, connection: sa.Connection, claim: Claim, body_hash: bytes) -> _Row | None:
         """Claim, and answer None; or answer what is there."""

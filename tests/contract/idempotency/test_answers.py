@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from tests.contract.ledger.worlds import Clock
 from tests.postgres import Cluster
 from tierwise_server.access.opening import open_keys
 from tierwise_server.access.sql_worker import SqlWorker
@@ -190,6 +191,24 @@ async def test_what_is_over_is_deleted(opened: Callable[..., Any]) -> None:
         assert isinstance(store, SqlAnswers)
         counting = sa.select(sa.func.count()).select_from(remembered)
         assert await store.worker.run(lambda connection: connection.execute(counting).scalar()) == 0
+
+
+@pytest.mark.parametrize("by_s", [3600.0, -3600.0, 1e9, -1e9])
+async def test_a_clock_that_jumps_lets_no_request_run_twice_at_once(
+    by_s: float, tmp_path: Path
+) -> None:
+    clock = Clock()
+    settings = LedgerSettings(tmp_path, wall_clock=clock)
+    async with shared(settings, 60.0) as make:
+        store = make()
+        claim = await claimed(store)
+        clock.now_s += by_s
+        assert await refused(store) is Reason.REQUEST_IN_FLIGHT
+        assert await refused(store, body=OTHER) is Reason.REQUEST_ID_REUSED
+        await store.finish(claim, b"answer")
+        assert await store.claim(PLACE, BODY) == b"answer"
+        store.release(await claimed(store, replace(PLACE, request_id="r-2")))
+        await claimed(store, replace(PLACE, request_id="r-2"), OTHER)
 
 
 async def known(store: AnswerStore, places: Sequence[Place]) -> list[bool]:
