@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 import grpc
+from google.rpc import error_details_pb2, status_pb2
 
 from tests.fault.wall.catalogue import scenario
 from tests.fault.wall.tally import Tally, World, secretive, with_config
@@ -38,6 +39,8 @@ PATIENT: Final = with_config(
         }
     }
 )
+
+REFUSING: Final = with_config({"routing": {"default": "refuse"}})
 
 POINTS: Final[Mapping[str, tuple[Sequence[Rule], int]]] = {
     "before the head": ([HANG], 1),
@@ -285,6 +288,16 @@ async def unknown_task_types(tally: Tally) -> None:
                 outcome = await world.ask(routing=routing)
                 assert (outcome.status, outcome.reason) == ("INVALID_ARGUMENT", "UNKNOWN_TIER")
         await world.is_well_again()
+    async with tally.world([dict(GOOD)], config=REFUSING, limit_s=60) as world:
+        for number in tally.times(100):
+            before = world.posts
+            with tally.run("a table without a default"):
+                outcome = await world.ask(task_type=f"nobody_named_this_{number}")
+                assert (outcome.status, outcome.reason) == ("INVALID_ARGUMENT", "UNKNOWN_TASK_TYPE")
+                (wrong,) = outcome.all_of("BadRequest")
+                assert [each.field for each in wrong.field_violations] == ["task_type"]
+                assert world.posts == before
+        await world.is_well_again()
 
 
 @scenario("F35", "UNIMPLEMENTED with details; nobody is asked")
@@ -304,5 +317,10 @@ async def unknown_methods(tally: Tally) -> None:
                         reply = await caller.call(method, framed(b""))
                         await caller.read_until_end(reply)
                         assert reply.status == grpc.StatusCode.UNIMPLEMENTED.value[0]
+                        status = status_pb2.Status.FromString(reply.packed_status)
+                        assert status.code == reply.status
+                        info = error_details_pb2.ErrorInfo()
+                        assert [part.Unpack(info) for part in status.details] == [True]
+                        assert (info.domain, info.reason) == ("tierwise", "UNIMPLEMENTED")
         assert world.posts == 0
         await world.is_well_again()

@@ -22,6 +22,7 @@ _MODULES: Final = (
     "programs",
     "state",
     "money",
+    "rotation",
     "tenants",
     "twice",
     "reloads",

@@ -1,63 +1,25 @@
-"""F56, F57, F69 and F73: keys that come and go, a noisy tenant, and what one tenant may know of another."""
+"""F69 and F73: a noisy tenant, and what one tenant may know of another."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from tests.fault.wall.catalogue import scenario
 from tests.fault.wall.state import a_folder
 from tests.fault.wall.tally import Tally
 from tests.integration import test_keys
-from tests.integration.test_keys import bearer, generate, refused_in_time, stored
+from tests.integration.test_keys import bearer, generate, stored
 from tests.serving import Served, configured, serving
-from tests.unit.access.records import NOW_S, a_key
+from tests.unit.access.records import a_key
 from tests.unit.ledger.rows import a_reservation, a_settlement, an_origin
-from tierwise_server.access.ring import REVOKED_WITHIN_S
 from tierwise_server.ledger.opening import open_ledger
 from tierwise_server.ledger.settings import LedgerSettings
 
 QUIET: Final = 9
 SCRIPT: Final = {"rules": [{"chunks": ["one ", "two"], "delta_interval_s": 0.005}]}
 DRIP: Final = {"rules": [{"chunks": ["word "] * 30, "delta_interval_s": 0.02}]}
-
-
-@scenario(
-    "F56", "a new key counts at once, a revoked one is refused in time, running streams finish"
-)
-async def rotated_keys(tally: Tally) -> None:
-    slowest_s = 0.0
-
-    async def play(_: int) -> None:
-        nonlocal slowest_s
-        first, old = a_key()
-        second, new = a_key()
-        store = await stored(old)
-        async with serving(DRIP, configured(test_keys.REQUIRED), keys=store) as served:
-            async with asyncio.TaskGroup() as tasks:
-                running = tasks.create_task(generate(served, bearer(first)))
-                await served.simulator.journal.until(lambda journal: len(journal) > 0)
-                await store.add(new)
-                assert (await generate(served, bearer(second))).status == "OK"
-                await store.revoke(old.key_id, NOW_S)
-                began = time.monotonic()
-                await refused_in_time(served, bearer(first))
-                slowest_s = max(slowest_s, time.monotonic() - began)
-            assert running.result().status == "OK"
-            assert (await generate(served, bearer(second))).status == "OK"
-
-    await tally.together(len(tally.times(20)), play, at_once=10)
-    tally.detail = f"refused within {slowest_s:.1f} s; promised are {REVOKED_WITHIN_S:g} s"
-
-
-@scenario("F57", "known keys go on within the limits of this server; unknown ones are to come back")
-async def lost_stores(tally: Tally) -> None:
-    check: Callable[[], Awaitable[None]] = (
-        test_keys.test_while_the_store_is_away_known_keys_serve_and_others_are_to_come_back
-    )
-    await tally.together(len(tally.times(20)), lambda _: check(), at_once=10)
 
 
 @scenario("F69", "the noisy one is held to its limit; nine quiet ones are all served")
