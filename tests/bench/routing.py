@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 from tests.bench.recorded import llm_router, mmlu, self_reports
-from tests.bench.routing_confidence import calibration_rows, promise_rows, utility_rows
+from tests.bench.routing_confidence import calibration_rows, utility_rows
+from tests.bench.routing_promises import promise_rows
 from tests.bench.routing_table import llm_router_rows, mmlu_rows
 from tests.bench.rows import publish
 

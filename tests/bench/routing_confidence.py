@@ -1,4 +1,4 @@
-"""Whether real verbal confidences can be made to mean something, and whether what is promised from them holds."""
+"""Whether real verbal confidences can be made to mean something, and what rows chosen by them are worth."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tests.bench.recorded import MODELS, Graded, SelfReports
+from tests.bench.recorded import MODELS, SelfReports
 from tests.bench.routing_table import over_seeds
 from tests.bench.rows import Row
 from tierwise_server.measure.calibration import Key, Labelled, calibrate
-from tierwise_server.measure.certification import Tolerance
 from tierwise_server.measure.metrics import ece, ece_floor
-from tierwise_server.measure.outcomes import Candidate, FloatArray, IntArray, Outcomes, losses
-from tierwise_server.measure.policy import propose
+from tierwise_server.measure.outcomes import Candidate, FloatArray, IntArray
 from tierwise_server.measure.utility import choose_by_utility, utility
 
 SEEDS = 40
@@ -21,8 +19,6 @@ LADDERS = ((0, 2), (1, 2), (0, 1, 2))
 """Which models climb to which: weak to haiku, middling to haiku, and all three."""
 FIXED_RULE = 0.8
 """The published rule: 8 of 10 is good enough."""
-PROMISE = 0.90
-DRAWS = 30
 
 
 def title(ladder: tuple[int, ...]) -> str:
@@ -102,83 +98,6 @@ def mean_floor(data: SelfReports, predicted: FloatArray, depth: int, seed: int) 
     return float(np.mean([ece_floor(p, c, draws=20, seed=seed) for p, c in parts]))
 
 
-# The promise.
-
-
-def promise_rows(data: SelfReports, graded: Sequence[tuple[str, Graded, int]]) -> list[Row]:
-    """Draw samples from what was recorded, certify from the sample, and see what the whole says."""
-    populations = [("self-report", p) for p in self_report_populations(data)]
-    for name, outcomes, least in graded:
-        populations += [(name, p) for p in static_populations(outcomes, least)]
-    rows = []
-    for tolerance in (0.02, 0.03, 0.05):
-        seen: dict[str, list[tuple[float, float]]] = {}
-        for number, (source, population) in enumerate(populations):
-            seen.setdefault(source, []).append(broken(population, tolerance, number))
-        for source, results in seen.items():
-            rows.append(_promise_row(source, tolerance, results))
-    return rows
-
-
-def _promise_row(source: str, tolerance: float, results: list[tuple[float, float]]) -> Row:
-    broke, cheaper = (np.array(values) for values in zip(*results, strict=True))
-    draws = len(broke) * 2 * DRAWS
-    spread = 1.96 * float(np.sqrt(broke.mean() * (1 - broke.mean()) / draws))
-    reference = (
-        f"{draws} samples of 100 and 200 tasks; a cheaper row in {cheaper.mean():.0%}; "
-        f"worst of {len(broke)} cells {broke.max():.0%}"
-    )
-    return Row(
-        f"Promise of {100 * tolerance:g} pp at {PROMISE:.0%}, {source}: broken",
-        float(broke.mean()),
-        max(0.0, float(broke.mean()) - spread),
-        float(broke.mean()) + spread,
-        "share",
-        reference,
-        "<= 0.12",
-    )
-
-
-def broken(population: Outcomes, tolerance: float, seed: int) -> tuple[float, float]:
-    """The share of samples whose certified row loses too much on the whole, and the share with a cheaper row."""
-    rng = np.random.default_rng(seed)
-    broke, cheaper = 0, 0
-    for n in (100, 200):
-        for _ in range(DRAWS):
-            sample = population.take(rng.integers(0, population.n, n))
-            row = propose(sample, Tolerance(tolerance, PROMISE)).candidate
-            cheaper += row.cascade != (population.strongest,)
-            broke += float(np.mean(losses(population, row))) > tolerance + 1e-9
-    return broke / (2 * DRAWS), cheaper / (2 * DRAWS)
-
-
-def self_report_populations(data: SelfReports) -> list[Outcomes]:
-    """Every ladder in every context; a task is an item in one of its runs."""
-    every = np.arange(data.items)
-    return [
-        data.outcomes(ladder, context, every)
-        for ladder in LADDERS
-        for context in range(len(data.contexts))
-    ]
-
-
-def static_populations(data: Graded, least: int) -> list[Outcomes]:
-    """Task types with at least so many tasks; no confidence was recorded, so a tier answers alone or not at all.
-
-    Tiers are in the order of their overall quality, and each is given twice the price of the one before.
-    """
-    order = np.argsort(data.every.mean(axis=0))
-    tiers = tuple(data.models[tier] for tier in order)
-    found = []
-    for name, quality in zip(data.types, data.quality, strict=True):
-        if len(quality) < least:
-            continue
-        price = np.broadcast_to(2.0 ** np.arange(len(tiers)), quality.shape)
-        unknown, free = np.full(quality.shape, np.nan), np.zeros(quality.shape)
-        found.append(Outcomes(name, tiers, quality[:, order], price, unknown, free))
-    return found
-
-
 # Utility.
 
 
@@ -188,13 +107,13 @@ def utility_rows(data: SelfReports, seeds: int = SEEDS) -> list[Row]:
     for ladder in LADDERS:
         results = [utilities(data, ladder, np.random.default_rng(seed)) for seed in range(seeds)]
         every.append(results)
-        rows += _utility_rows(f"Utility, {title(ladder)}", results, "")
+        rows += _utility_rows(f"Utility, {title(ladder)}", results)
     mean = [tuple(np.mean(seed, axis=0)) for seed in zip(*every, strict=True)]
-    rows += _utility_rows("Utility, mean of the ladders", mean, ">= 0")
+    rows += _utility_rows("Utility, mean of the ladders", mean)
     return rows
 
 
-def _utility_rows(name: str, results: Sequence[tuple[float, ...]], goal: str) -> list[Row]:
+def _utility_rows(name: str, results: Sequence[tuple[float, ...]]) -> list[Row]:
     learned, fixed, strong = (100 * np.array(column) for column in zip(*results, strict=True))
     return [
         over_seeds(
@@ -202,7 +121,7 @@ def _utility_rows(name: str, results: Sequence[tuple[float, ...]], goal: str) ->
             learned - other,
             "pp",
             reference=f"learned {learned.mean():.1f}, {words} {other.mean():.1f}",
-            goal=goal,
+            goal=">= 0",
         )
         for words, other in (("8 of 10", fixed), ("strongest only", strong))
     ]
