@@ -1,10 +1,12 @@
-"""One-sided bounds on a mean loss, valid at any sample size, and how many tasks a promise needs.
+"""One-sided bounds on a mean loss, without a normal approximation, and how many tasks a promise needs.
 
 The bound is Gaffke's (2005; Learned-Miller and Thomas, "A new confidence interval for the mean of a bounded random
 variable", arXiv:1905.06208): add one pretended task with the worst possible loss, spread random weights over all tasks
 as a Bayesian bootstrap does, and take the quantile of the weighted mean. For right-or-wrong losses without gains it is
-exactly the bound of Clopper and Pearson. It was chosen by its coverage (docs/decisions/0004): a 90% promise is broken
-in at most 9.9% of samples of 50 to 200 tasks, where the usual normal bounds on paired differences break up to 20%.
+exactly the bound of Clopper and Pearson, which is proven; that it holds its level for all other losses is a conjecture
+of that paper. It was chosen by its coverage (docs/decisions/0004): computed for losses with and without gains, a 90%
+promise is broken in at most 9.9% of samples of 50 to 200 tasks, where the usual normal bounds on paired differences
+break up to 20%.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ ESTIMATE_DRAWS = 2_000
 """The same where a number of tasks is only estimated."""
 
 GRID = 0.01
-"""Losses are rounded up to this grid before they are bounded, which keeps the bound valid and makes it fast."""
+"""Losses are rounded up to this grid before they are bounded, which only raises the bound and makes it fast."""
 
 MOST_TASKS = 100_000
 """A promise that needs more tasks than this is called out of reach."""
@@ -33,7 +35,8 @@ MOST_TASKS = 100_000
 def mean_bound(values: FloatArray, confidence: float, *, worst: float = 1.0) -> float:
     """Bound the true mean of values that never exceed `worst` from above, at one-sided `confidence`.
 
-    Right at least `confidence` of the time whatever the distribution, for independent draws. Deterministic.
+    For independent draws. Right at least `confidence` of the time where values are 0 or `worst`; for others that is
+    conjectured, and held wherever it was computed or simulated. Deterministic.
 
     Raises:
         UnusableSample: there is no value, or one exceeds `worst`.

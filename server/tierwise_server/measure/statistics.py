@@ -62,7 +62,7 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> Interval:
 
 
 def quality_interval(quality: FloatArray, confidence: float = 0.95) -> Interval:
-    """Bound a mean quality in [0, 1]: Wilson's interval for right-or-wrong, two exact bounds for graded scores.
+    """Bound a mean quality in [0, 1]: Wilson's interval for right-or-wrong, bounds of a mean (bounds.py) for graded.
 
     Unlike a bootstrap, neither collapses to a point when every score of a small sample is the same.
 
