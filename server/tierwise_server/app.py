@@ -28,7 +28,7 @@ from tierwise_server.providers.anthropic import AnthropicBatches, AnthropicProvi
 from tierwise_server.providers.breaking import BreakerPolicy, BreakingProvider
 from tierwise_server.providers.limiting import LimitingProvider, Limits
 from tierwise_server.providers.pausing import PausingProvider
-from tierwise_server.providers.retrying import RetryingProvider, RetryPolicy
+from tierwise_server.providers.retrying import RetryingProvider, RetryPolicy, budgets_of
 from tierwise_server.providers.watchdog import Patience
 from tierwise_server.reloading import Reloader
 from tierwise_server.rpc.admission import Admission
@@ -190,7 +190,9 @@ def web_of(config: Config, listener: Listener) -> WebListener | None:
     except ModuleNotFoundError as error:
         text = f"needs {error.name}: pip install 'tierwise[server,web]'"
         raise ConfigurationError((Fault("server.web.listen", text),)) from None
-    return WebListener(listener.handler, config.server, listener.certificates)
+    return WebListener(
+        listener.handler, config.server, listener.certificates, end_calls=listener.end_calls
+    )
 
 
 def upstreams_of(config: Config) -> dict[str, str]:
@@ -241,15 +243,6 @@ def guarded(
     shed = partial(told.call_shed, name)
     budget = TryBudget(retry.budget_reserve, retry.budget_ratio, shed=shed)
     return RetryingProvider(PausingProvider(provider), policy, budget=budget)
-
-
-def budgets_of(providers: Mapping[str, Provider]) -> dict[str, TryBudget]:
-    """What each provider may be asked beyond once, where that is bounded."""
-    return {
-        name: provider.budget
-        for name, provider in providers.items()
-        if isinstance(provider, RetryingProvider)
-    }
 
 
 def breaker_policy(settings: BreakerSettings) -> BreakerPolicy:

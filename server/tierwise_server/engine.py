@@ -42,9 +42,6 @@ if TYPE_CHECKING:
     from tierwise_server.ledger.books import Book, Books, Payer
     from tierwise_server.providers.base import Provider
 
-HELD_DELTA_CHARACTERS = 32_768
-"""An accepted draft is sent in deltas of at most this many characters: few messages, each far below message limits."""
-
 DEADLINE_SLACK_S = 0.1
 """A caller's clock starts before ours, so it gives up at its deadline a little before we see that pass."""
 
@@ -101,11 +98,13 @@ class Engine:
         *,
         payer: Payer = NOBODY,
         time_left_s: float | None = None,
+        stopped: Callable[[], RequestError | None] = lambda: None,
     ) -> Summary:
         """Run a task to its end, emitting every event to `observer` and `sink`. Spends the payer's money.
 
         `time_left_s` is the caller's deadline. Cancelling closes the upstream at once; what was spent by then is
-        observed before CancelledError goes on. Returns the summary also emitted in Finished.
+        observed before CancelledError goes on. Returns the summary also emitted in Finished. `stopped` is asked once
+        the task is cancelled: the error to end with, where the server did that itself and took it back; else None.
 
         Raises:
             InvalidRequest: nothing was emitted and nothing spent.
@@ -122,6 +121,10 @@ class Engine:
                 return await run.to_end()
         except TimeoutError:
             raise run.failed(Reason.DEADLINE_EXCEEDED) from None
+        except asyncio.CancelledError:
+            if (why := stopped()) is None:
+                raise
+            raise run.ended_by(why) from None
         except RequestFailed:
             raise
         except RequestError as error:
@@ -363,11 +366,8 @@ class _Run:
 
     async def _finish(self, attempt: int, acceptance: cascade.Acceptance) -> None:
         if self.task.draft_delivery is DraftDelivery.HELD:
-            held = self.drafts.get(attempt, "")
-            for at in range(0, len(held), HELD_DELTA_CHARACTERS):
-                await self._send_text(
-                    attempt, held[at : at + HELD_DELTA_CHARACTERS], provisional=False
-                )
+            for piece in stream.pieces(self.drafts.get(attempt, "")):
+                await self._send_text(attempt, piece, provisional=False)
         self.summary = self._summarise(attempt, acceptance)
         self.reason = None
         await self._emit(stream.Finished(self.summary))

@@ -180,6 +180,21 @@ async def test_a_call_that_runs_may_finish_and_no_other_begins() -> None:
             await routed(session)
 
 
+async def test_a_call_that_outlives_the_grace_is_told_why_and_what_it_cost() -> None:
+    config = configured({"server": {"drain_delay_s": 0.0, "drain_grace_s": 0.2}})
+    rules = [{"chunks": ["word "] * 500, "delta_interval_s": 0.02}]
+    async with web_serving({"rules": rules}, config) as (served, session):
+        assert served.app.web is not None
+        asked = generating_over_connect(session, a_request())
+        async with asyncio.timeout(10), asked as stream, asyncio.TaskGroup() as tasks:
+            for port in (served.app.listener, served.app.web):
+                tasks.create_task(port.drain())
+            outcome = await outcome_over_connect(stream)
+        assert (outcome.status, outcome.reason) == ("UNAVAILABLE", "SHUTTING_DOWN")
+        assert outcome.all_of("RetryInfo")
+        assert outcome.summary is not None
+
+
 async def test_a_call_is_cancelled_when_the_server_is_in_a_hurry() -> None:
     async with web_serving({"rules": [{"first_token_delay_s": 60.0}]}) as (served, session):
         assert served.app.web is not None
@@ -224,6 +239,8 @@ async def test_an_address_in_use_is_said_so() -> None:
         listen = f"127.0.0.1:{session._base_url.port if session._base_url else 0}"
         web = served.app.config.server.web.model_copy(update={"listen": listen})
         settings = served.app.config.server.model_copy(update={"web": web})
-        other = web_listener.WebListener(served.app.listener.handler, settings, None)
+        other = web_listener.WebListener(
+            served.app.listener.handler, settings, None, end_calls=served.app.listener.end_calls
+        )
         with pytest.raises(ConfigurationError, match=r"server\.web\.listen"):
             await other.start()

@@ -6,8 +6,9 @@ all of them. CheckStarted, CheckFinished and Ended are for the folds only and ar
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,6 +114,16 @@ StreamEvent = (
     | Finished
     | Ended
 )
+
+
+MOST_CHARACTERS: Final = 32_768
+"""An accepted draft is sent in deltas of at most this many: few messages, each far below message limits."""
+
+
+def pieces(held: str) -> Iterator[str]:
+    """Cut a text that was held back into the texts of deltas."""
+    for at in range(0, len(held), MOST_CHARACTERS):
+        yield held[at : at + MOST_CHARACTERS]
 
 
 class Sink(Protocol):

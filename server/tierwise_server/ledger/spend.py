@@ -41,7 +41,7 @@ class Use(enum.Enum):
     RETRIED = enum.auto()
     """Attempts that failed and that another attempt replaced, of the same tier or of another."""
     FAILED = enum.auto()
-    """Calls that failed and that nothing replaced, and answers of requests that failed."""
+    """Calls that failed and that nothing replaced, or that the server's end cut; answers of requests that failed."""
     CANCELLED = enum.auto()
     """Calls that were cut because the caller left or the time was over, and answers that nobody waited for."""
     ORPHANED = enum.auto()
@@ -100,7 +100,7 @@ def use_of(call: CallAccount, outcome: str) -> Use:
     if call.state is RowState.ORPHANED:
         return Use.ORPHANED
     if status is CallStatus.CANCELLED:
-        return Use.CANCELLED
+        return Use.FAILED if outcome in CUT_BY_US else Use.CANCELLED
     if status is CallStatus.FAILED:
         return Use.RETRIED if call.superseded else Use.FAILED
     if call.superseded:
@@ -114,6 +114,10 @@ def use_of(call: CallAccount, outcome: str) -> Use:
 
 UNWAITED = (Reason.CANCELLED.name, Reason.DEADLINE_EXCEEDED.name)
 """Outcomes after which nobody waits for the answer any more."""
+
+
+CUT_BY_US = (Reason.SHUTTING_DOWN.name,)
+"""Outcomes that somebody did wait for, and that cut calls off all the same."""
 
 
 def add_up(runs: Iterable[RequestAccount], query: SpendQuery) -> tuple[SpendRow, ...]:

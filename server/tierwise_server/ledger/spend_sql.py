@@ -11,7 +11,7 @@ from tierwise_server.core.account import CallStatus
 from tierwise_server.core.model import CallKind
 from tierwise_server.ledger import tables
 from tierwise_server.ledger.entries import OK, RowState
-from tierwise_server.ledger.spend import UNWAITED, Dimension, SpendQuery, SpendRow, Use
+from tierwise_server.ledger.spend import CUT_BY_US, UNWAITED, Dimension, SpendQuery, SpendRow, Use
 
 if TYPE_CHECKING:
     Column = sa.ColumnElement[Any]
@@ -109,10 +109,12 @@ def _within(query: SpendQuery, dated: sa.Table) -> Sequence[sa.ColumnElement[boo
 def _use() -> Column:
     """The rule of `spend.use_of`, in its order."""
     call, outcome = tables.call, tables.request.c.outcome
+    cut = call.c.status == CallStatus.CANCELLED.name
     failed = call.c.status == CallStatus.FAILED.name
     return sa.case(
         (call.c.state == RowState.ORPHANED.name, Use.ORPHANED.name),
-        (call.c.status == CallStatus.CANCELLED.name, Use.CANCELLED.name),
+        (sa.and_(cut, outcome.in_(CUT_BY_US)), Use.FAILED.name),
+        (cut, Use.CANCELLED.name),
         (sa.and_(failed, call.c.superseded), Use.RETRIED.name),
         (failed, Use.FAILED.name),
         (call.c.superseded, Use.SUPERSEDED.name),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
@@ -128,6 +128,15 @@ class RetryingProvider:
         most_s = min(policy.longest_wait_s, policy.first_wait_s * 2**retries)
         wait_s = advice_s + self._draw() * most_s
         return None if left_s is not None and wait_s >= left_s else wait_s
+
+
+def budgets_of(providers: Mapping[str, Provider]) -> dict[str, TryBudget]:
+    """What each provider may be asked beyond once, where that is bounded."""
+    return {
+        name: provider.budget
+        for name, provider in providers.items()
+        if isinstance(provider, RetryingProvider)
+    }
 
 
 class _Answer:

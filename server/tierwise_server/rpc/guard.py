@@ -53,6 +53,7 @@ class Rpc:
     Attributes:
         identity: who calls.
         facts: what the log line of the call will say; never prompt or answer text.
+        ending: why the server itself cancelled the call, until `stopped` has told.
     """
 
     method: str
@@ -61,12 +62,22 @@ class Rpc:
     identity: Identity = ANYBODY
     facts: dict[str, object] = field(default_factory=dict)
     request_id: str = ""
+    ending: RequestError | None = None
 
     @property
     def time_left_s(self) -> float | None:
         """Seconds until the caller's deadline; None without one."""
         left: float | None = self.context.time_remaining()
         return left
+
+    def stopped(self) -> RequestError | None:
+        """Tell whoever met a cancellation whether it was the server's own doing, and why; it is then taken back.
+
+        None where it was not, or where the caller left at the same time.
+        """
+        why, self.ending = self.ending, None
+        task = asyncio.current_task()
+        return why if why is not None and task is not None and task.uncancel() == 0 else None
 
 
 class Guard:
@@ -84,6 +95,7 @@ class Guard:
         self.draining = False
         self.taken = 0
         self.running = 0
+        self._working: dict[asyncio.Task[Any], Rpc] = {}
 
     def unary(
         self, method: str, request_type: type[Q], work: Callable[[Q, Rpc], Awaitable[R]]
@@ -106,6 +118,27 @@ class Guard:
                 await self._run(method, request_type, self._holding(work), raw, context)
 
         return grpc.unary_stream_rpc_method_handler(handle, response_serializer=_serialize)
+
+    def stop(self) -> None:
+        """Refuse calls from now on, and end those that run.
+
+        Their callers are told that the server shuts down, when to come back, and what was spent for them.
+        """
+        self.draining = True
+        working, self._working = self._working, {}
+        for task, rpc in working.items():
+            rpc.ending = _shutting_down()
+            task.cancel()
+
+    @contextmanager
+    def _working_on(self, rpc: Rpc) -> Iterator[None]:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - every coroutine runs in one
+        self._working[task] = rpc
+        try:
+            yield
+        finally:
+            self._working.pop(task, None)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -141,13 +174,16 @@ class Guard:
         rpc = Rpc(method, context, span)
         try:
             if self.draining:
-                text = "the server is shutting down"
-                raise RequestError(Reason.SHUTTING_DOWN, text, retry_after_s=DRAINING_RETRY_S)
-            rpc.identity = await self._entry.identify(context)
-            span.identified(rpc.identity.tenant, rpc.identity.key_id)
-            await self._entry.count(rpc.identity)
-            answer = await work(_parse(request_type, raw), rpc)
+                raise _shutting_down()
+            with self._working_on(rpc):
+                rpc.identity = await self._entry.identify(context)
+                span.identified(rpc.identity.tenant, rpc.identity.key_id)
+                await self._entry.count(rpc.identity)
+                answer = await work(_parse(request_type, raw), rpc)
         except asyncio.CancelledError:
+            why = rpc.stopped()
+            if why is not None:
+                await self._abort(rpc, why)
             if _is_cancelled():
                 _close_unheard(rpc)
                 raise
@@ -195,6 +231,11 @@ class Unimplemented(grpc.GenericRpcHandler):
 
 
 _NO_METHOD = RequestError(Reason.UNIMPLEMENTED, "there is no such method")
+
+
+def _shutting_down() -> RequestError:
+    text = "the server is shutting down"
+    return RequestError(Reason.SHUTTING_DOWN, text, retry_after_s=DRAINING_RETRY_S)
 
 
 def _is_cancelled() -> bool:

@@ -35,6 +35,9 @@ QUIET_S = 0.005
 LONGEST_UNREST_S = 0.5
 """How long a drain waits for that while calls are served, and once more while they are refused."""
 
+PARTING_S = 1.0
+"""How long callers have to take in that their calls were ended, once the grace is over."""
+
 LINGER_S = 0.3
 """What a call may take from its end to its status on the wire, before a drain ends what is no call of ours."""
 
@@ -97,10 +100,11 @@ class Listener:
     async def drain(self) -> None:
         """Say NOT_SERVING, give balancers time to notice, let running calls finish, then end.
 
-        Calls that outlive the grace are cancelled; their callers see UNAVAILABLE. Connections are told to go away only
-        when no call waits to be taken, because grpc ends those with a bare CANCELLED, which nobody's policy retries
-        (grpc issue 41785): a server that is too busy for that refuses calls first. What is left are calls of callers
-        that do not watch health and that cross the goodbye on the wire.
+        Calls that outlive the grace are ended; their callers see UNAVAILABLE, SHUTTING_DOWN and their bill.
+        Connections are told to go away only when no call waits to be taken, because grpc ends those with a bare
+        CANCELLED, which nobody's policy retries (grpc issue 41785): a server that is too busy for that refuses
+        calls first. What is left are calls of callers that do not watch health and that cross the goodbye on
+        the wire.
         """
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._settings.drain_delay_s)
@@ -108,21 +112,25 @@ class Listener:
             self._guard.draining = True
             await self._is_quiet()
         async with asyncio.TaskGroup() as tasks:
-            hurrying = tasks.create_task(self._end_others())
-            await self._server.stop(self._settings.drain_grace_s)
+            grace_s = self._settings.drain_grace_s
+            hurrying = tasks.create_task(self._end_others(grace_s))
+            await self._server.stop(grace_s + PARTING_S)
             hurrying.cancel()
 
-    async def _end_others(self) -> None:
-        """End what is left when no call of ours runs, instead of waiting for the grace to pass.
+    async def _end_others(self, grace_s: float) -> None:
+        """End our calls once the grace is over, and what is left when none of them runs.
 
-        That is a health check's stream, or a call that grpcio 1.85 took in the moment of the stop and never handed
-        over, as it did in one of some 300 restarts under too much load. Its caller would wait for the whole grace; now
-        it sees UNAVAILABLE.
+        What is left is a health check's stream, or a call that grpcio 1.85 took in the moment of the stop and
+        never handed over, as it did in one of some 300 restarts under too much load. Its caller would wait for
+        the whole grace; now it sees UNAVAILABLE.
         """
         idle_since_s = now_s = asyncio.get_running_loop().time()
+        grace_ends_s = now_s + grace_s
         while now_s - idle_since_s < LINGER_S:
             await asyncio.sleep(LINGER_S / 10)
             now_s = asyncio.get_running_loop().time()
+            if now_s >= grace_ends_s:
+                self.end_calls()
             if self._guard.running:
                 idle_since_s = now_s
         await self._server.stop(None)
@@ -138,10 +146,14 @@ class Listener:
                 return True
         return False
 
+    def end_calls(self) -> None:
+        """Refuse calls from now on, and end those that run, whichever port they came to; their callers are told."""
+        self._guard.stop()
+
     async def stop_now(self) -> None:
-        """End without waiting; running calls are cancelled."""
-        self._guard.draining = True
-        await self._server.stop(None)
+        """End at once; callers whose calls run are told so, as far as they read."""
+        self.end_calls()
+        await self._server.stop(LINGER_S)
 
     def change_certificates(self, pair: Pair) -> None:
         """Show these from the next handshake on. A port without TLS stays without."""

@@ -108,6 +108,7 @@ class RouterService:
                     rpc.span.observer(draft_delivery=task.draft_delivery),
                     payer=rpc.identity.payer,
                     time_left_s=rpc.time_left_s,
+                    stopped=rpc.stopped,
                 )
         except RequestFailed as error:
             _note(error.summary, rpc)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -12,10 +13,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from tierwise_server.errors import ConfigurationError, Fault
+from tierwise_server.rpc.listener import PARTING_S
 from tierwise_server.rpc.web import RouterApplication
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import grpc
     from starlette.types import ASGIApp
@@ -50,6 +52,8 @@ LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]", "::1")
 class WebListener:
     """One listening web server. Start it once; drain it once.
 
+    `end_calls` ends the handler's calls, and is called when the grace is over.
+
     Attributes:
         port: where it listens, once it has started.
     """
@@ -59,8 +63,11 @@ class WebListener:
         handler: grpc.GenericRpcHandler,
         settings: ServerSettings,
         certificates: Certificates | None,
+        *,
+        end_calls: Callable[[], None],
     ) -> None:
         self._settings = settings
+        self._end_calls = end_calls
         application = RouterApplication(handler, max_message_bytes=settings.max_message_bytes)
         self._server = _Server(_config(settings, guarded(application, settings), certificates))
         self._serving: asyncio.Task[None] | None = None
@@ -86,7 +93,14 @@ class WebListener:
     async def drain(self) -> None:
         """Let running calls finish after the same delay and within the same grace as the gRPC port's, then end."""
         await asyncio.sleep(self._settings.drain_delay_s)
-        await self._end()
+        async with asyncio.TaskGroup() as tasks:
+            ending = tasks.create_task(self._end_late())
+            await self._end()
+            ending.cancel()
+
+    async def _end_late(self) -> None:
+        await asyncio.sleep(self._settings.drain_grace_s)
+        self._end_calls()
 
     async def stop_now(self) -> None:
         """End without waiting; running calls are cancelled."""
@@ -168,7 +182,8 @@ def _config(
         proxy_headers=False,
         server_header=False,
         ssl_context_factory=None if certificates is None else lambda *_: certificates.context,
-        timeout_graceful_shutdown=int(settings.drain_grace_s),
+        # By then calls were ended in a way that tells callers why.
+        timeout_graceful_shutdown=math.ceil(settings.drain_grace_s + PARTING_S),
         ws="none",
     )
 

@@ -55,7 +55,8 @@ async def _play(ledger: Ledger, chance: random.Random, number: int) -> None:
                 cost = chance.choice([None, 0, 7, 31, 64])
                 status = chance.choice(list(CallStatus))
                 entries.append(a_settlement(row, cost, state=state, status=status))
-    reason = chance.choice([None, None, Reason.CANCELLED, Reason.UPSTREAM_TIMEOUT])
+    endings = [None, None, Reason.CANCELLED, Reason.SHUTTING_DOWN, Reason.UPSTREAM_TIMEOUT]
+    reason = chance.choice(endings)
     if chance.random() < 0.9:
         frontier_only = chance.choice([None, 90, 300])
         superseded = tuple(range(1, attempts))
@@ -191,6 +192,24 @@ async def test_a_failure_that_nothing_replaced_is_no_retry(world: World) -> None
         Use.SUPERSEDED: 4,
         Use.USEFUL: 16,
     }
+
+
+async def test_a_call_that_the_servers_end_cut_off_is_not_the_callers_doing(world: World) -> None:
+    ledger = await world.open()
+    ours, theirs = a_reservation(), a_reservation()
+    cut = partial(a_settlement, state=RowState.ESTIMATED, status=CallStatus.CANCELLED)
+    for row in (ours, theirs):
+        await ledger.reserve(row)
+    await ledger.record(
+        [
+            cut(ours, 1),
+            an_end(ours.origin, reason=Reason.SHUTTING_DOWN),
+            cut(theirs, 2),
+            an_end(theirs.origin, reason=Reason.CANCELLED),
+        ]
+    )
+    (total,) = await ledger.spend(SpendQuery())
+    assert (total.uses[Use.FAILED], total.uses[Use.CANCELLED]) == (1, 2)
 
 
 async def test_an_empty_ledger_has_no_groups(world: World) -> None:

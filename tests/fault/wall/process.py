@@ -16,6 +16,7 @@ from tests.fault import test_overload, test_upstream_down
 from tests.fault.wall.catalogue import scenario
 from tests.fault.wall.tally import Tally, secretive
 from tests.fault.worlds import GOOD
+from tests.integration import test_draining
 from tests.integration.test_listener import services_of
 from tests.raw_grpc import framed, raw_caller
 from tests.serving import Served, a_request, configured, outcome_of, serving, variables
@@ -73,7 +74,11 @@ async def repeated(tally: Tally, whole: int, check: Check) -> None:
             await check()
 
 
-@scenario("F58", "what runs within the grace finishes; later calls go to the other server")
+@scenario(
+    "F58",
+    "what runs within the grace finishes; later calls go to the other server; what outlives the grace is told "
+    "UNAVAILABLE SHUTTING_DOWN, when to come back, and its bill, and is no cancellation of its caller's",
+)
 async def rolling_restarts(tally: Tally) -> None:
     broken: list[str] = []
     streams = 0
@@ -113,6 +118,9 @@ async def rolling_restarts(tally: Tally) -> None:
         for _, stack in servers:
             await stack.aclose()
     tally.count(streams, broken)
+    for _ in tally.times(20):
+        with tally.run("a stream beyond the grace"):
+            await test_draining.test_a_stream_that_outlives_the_grace_is_told_why_and_what_it_cost()
     tally.detail = (
         f"{len(tally.times(100))} restarts under {streams:,} streams of callers that watch health"
     )
