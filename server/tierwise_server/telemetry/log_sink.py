@@ -70,7 +70,7 @@ class LogSink:
         """The lines that wait, but not too many at once, and then how many others were dropped."""
         waiting = min(len(self._lines), _MOST_AT_ONCE)
         taken = [self._lines.popleft() for _ in range(waiting)]
-        lines = [line if isinstance(line, str) else line() for line in taken]
+        lines = [line if isinstance(line, str) else _made(line) for line in taken]
         if lines and self.dropped > self._reported:
             missing, self._reported = self.dropped - self._reported, self.dropped
             lines.append(f'{{"level":"warning","event":"log_lines_dropped","count":{missing}}}')
@@ -83,3 +83,12 @@ class LogSink:
         except (OSError, ValueError):
             # The reader is gone or the stream was closed: there is nowhere left to say so.
             self.dropped += len(lines)
+
+
+def _made(line: Callable[[], str]) -> str:
+    """Make a line; one that cannot be made must not end the thread that writes all the others."""
+    try:
+        return line()
+    except Exception as error:
+        cause = type(error).__name__
+        return f'{{"level":"error","event":"log_line_unwritable","cause":"{cause}"}}'

@@ -55,6 +55,20 @@ def test_a_full_stream_makes_nobody_wait_and_the_loss_is_told() -> None:
     assert json.loads(lines[11]) == {"level": "warning", "event": "log_lines_dropped", "count": 90}
 
 
+def test_a_line_that_cannot_be_made_is_told_and_keeps_no_other_back() -> None:
+    def deep() -> str:
+        raise RecursionError
+
+    stream = io.StringIO()
+    sink = LogSink(stream)
+    sink.write(deep)
+    sink.write("after it")
+    assert sink.close(10)
+    told, after = stream.getvalue().splitlines()
+    assert json.loads(told)["cause"] == "RecursionError"
+    assert after == "after it"
+
+
 def test_a_stream_whose_reader_is_gone_breaks_nothing() -> None:
     sink = LogSink(BrokenStream())
     sink.write("a")
