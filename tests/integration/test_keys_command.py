@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tests.programs import run, running
 from tests.serving import variables
 from tierwise_server.cli import command
 from tierwise_server.errors import ConfigurationError
+from tierwise_server.ledger.sqlite import DATABASE_FILE
 
 
 def asked(*words: str, environ: dict[str, str]) -> Result:
@@ -37,6 +40,28 @@ def test_a_key_is_printed_once_and_alone(environ: dict[str, str], tmp_path: Path
     files = list((tmp_path / "data").iterdir())
     assert not [file for file in files if secret[:12].encode() in file.read_bytes()]
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
+
+
+def test_what_cannot_be_read_is_told_beside_what_can(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    good, bad = (
+        run("keys", "create", "--tenant", "acme", environ=environ).stdout.split("_")[1]
+        for _ in range(2)
+    )
+    run("tenants", "set", "acme", "--budget-day", "1", environ=environ)
+    with closing(sqlite3.connect(tmp_path / "data" / DATABASE_FILE)) as connection:
+        connection.execute("UPDATE access_key SET tiers = 'x' WHERE key_id = ?", (bad,))
+        connection.execute("UPDATE access_tenant SET day_nano_usd = 'x'")
+        connection.commit()
+    listed = run("keys", "list", "--json", environ=environ)
+    assert [row["key_id"] for row in json.loads(listed.stdout)] == [good]
+    assert f"key {bad} cannot be read and is refused" in listed.stderr
+    assert f"key {bad} cannot be read" in run("keys", "show", bad, environ=environ).stderr
+    tenants = run("tenants", "list", "--json", environ=environ)
+    assert json.loads(tenants.stdout)[0]["budget_day_nano_usd"] == 0
+    assert "the budgets of acme cannot be read and are 0" in tenants.stderr
+    assert run("keys", "revoke", bad, environ=environ).returncode == 0
 
 
 def test_json_says_everything_in_whole_nano_usd(environ: dict[str, str]) -> None:

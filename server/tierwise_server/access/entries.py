@@ -56,10 +56,12 @@ class Book:
     """Every key and every tenant's allowance, as of one change.
 
     Attributes:
-        unreadable: the ids of keys that are kept and cannot be read; they are refused like unknown ones.
+        unreadable: the ids of keys that are kept and cannot be read, and why; they are refused like unknown ones.
+        unreadable_tenants: tenants whose allowance cannot be read, and why; it is nothing.
     """
 
     change: int = 0
     keys: Mapping[str, Key] = field(default_factory=dict)
     tenants: Mapping[str, Allowance] = field(default_factory=dict)
-    unreadable: frozenset[str] = frozenset()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    unreadable_tenants: Mapping[str, str] = field(default_factory=dict)

@@ -81,6 +81,7 @@ class KeyRing:
             LedgerUnavailable: the store does not answer, or with what cannot be read: for who calls, it is away.
         """
         self._asked_at_s = self._monotonic()
+        known = self._book
         try:
             self._book = await self._store.read(self._book)
         except Exception as error:
@@ -95,6 +96,8 @@ class KeyRing:
         # The time of the question: what changed after it is not known yet.
         self._read_at_s = self._asked_at_s
         self._away = False
+        if self._book is not known:
+            _tell_of_unreadable(self._book, known)
 
     async def keep(self) -> None:
         """Refresh for ever."""
@@ -117,3 +120,10 @@ class KeyRing:
             await self.refresh()
         except LedgerUnavailable:
             return
+
+
+def _tell_of_unreadable(book: Book, known: Book) -> None:
+    for key_id in book.unreadable.keys() - known.unreadable.keys():
+        log.error("key_unreadable", key_id=key_id, cause=book.unreadable[key_id])
+    for tenant in book.unreadable_tenants.keys() - known.unreadable_tenants.keys():
+        log.error("allowance_unreadable", tenant=tenant, cause=book.unreadable_tenants[tenant])

@@ -7,15 +7,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
-import structlog
 
 from tierwise_server.access.entries import Allowance, Book, Key
 from tierwise_server.ledger import tables
 
 if TYPE_CHECKING:
     from tierwise_server.access.sql_worker import SqlWorker
-
-log = structlog.get_logger("tierwise.access")
 
 _LISTS: Final = ("tiers", "task_types")
 NOTHING: Final = Allowance(0, 0)
@@ -86,20 +83,21 @@ def _read(connection: sa.Connection, known: Book | None) -> Book:
     if known is not None and known.change == number:
         return known
     keys: dict[str, Key] = {}
-    unreadable = set()
+    unreadable: dict[str, str] = {}
     for row in connection.execute(_KEYS).mappings():
         try:
             keys[row["key_id"]] = _key_of(row)
         except (TypeError, ValueError) as error:
-            unreadable.add(str(row["key_id"]))
-            log.error("a key cannot be read and is refused", key_id=row["key_id"], cause=str(error))
-    tenants = connection.execute(sa.select(tables.access_tenant)).mappings()
-    return Book(
-        change=number,
-        keys=keys,
-        tenants={row["tenant"]: _tenants_allowance(row) for row in tenants},
-        unreadable=frozenset(unreadable),
-    )
+            unreadable[str(row["key_id"])] = str(error)
+    tenants: dict[str, Allowance] = {}
+    unreadable_tenants: dict[str, str] = {}
+    for row in connection.execute(sa.select(tables.access_tenant)).mappings():
+        try:
+            tenants[row["tenant"]] = _allowance_of(row)
+        except TypeError as error:
+            tenants[row["tenant"]] = NOTHING
+            unreadable_tenants[row["tenant"]] = str(error)
+    return Book(number, keys, tenants, unreadable, unreadable_tenants)
 
 
 def _read_as_text(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
@@ -148,15 +146,6 @@ def _allowance_of(row: Any) -> Allowance:
     for name in ("day_nano_usd", "month_nano_usd"):
         _check_number(name, row[name])
     return Allowance(row["day_nano_usd"], row["month_nano_usd"])
-
-
-def _tenants_allowance(row: Any) -> Allowance:
-    try:
-        return _allowance_of(row)
-    except TypeError as error:
-        tenant = row["tenant"]
-        log.error("an allowance cannot be read and is nothing", tenant=tenant, cause=str(error))
-        return NOTHING
 
 
 def _check_number(name: str, value: Any) -> None:

@@ -19,7 +19,7 @@ from tierwise_server.errors import ConfigurationError, Fault
 
 if TYPE_CHECKING:
     from tierwise_server.access.base import KeyStore
-    from tierwise_server.access.entries import Allowance
+    from tierwise_server.access.entries import Allowance, Book
 
 Result = TypeVar("Result")
 
@@ -105,6 +105,7 @@ def list_keys(
 ) -> None:
     """List the keys, without their secrets."""
     book = _with_store(config.load(config_file, environment()), lambda store: store.read())
+    _tell_of_unreadable(book)
     chosen = [key for key in book.keys.values() if tenant in (None, key.tenant)]
     chosen.sort(key=lambda key: (key.tenant, key.created_at_s, key.key_id))
     rows = [key_fields(key, _now_s()) for key in chosen]
@@ -117,6 +118,7 @@ def show_key(key_id: str, as_json: AsJson = False, config_file: ConfigFile = Non
     book = _with_store(config.load(config_file, environment()), lambda store: store.read())
     key = book.keys.get(key_id)
     if key is None:
+        _tell_of_unreadable(book)
         raise _unknown()
     show([key_fields(key, _now_s())], as_json=as_json, single=True)
 
@@ -149,6 +151,7 @@ def set_tenant(
 def list_tenants(as_json: AsJson = False, config_file: ConfigFile = None) -> None:
     """List the tenants that have keys or budgets."""
     book = _with_store(config.load(config_file, environment()), lambda store: store.read())
+    _tell_of_unreadable(book)
     names = sorted({*book.tenants, *(key.tenant for key in book.keys.values())})
     rows = [
         {
@@ -159,6 +162,13 @@ def list_tenants(as_json: AsJson = False, config_file: ConfigFile = None) -> Non
         for name in names
     ]
     show(rows, as_json=as_json)
+
+
+def _tell_of_unreadable(book: Book) -> None:
+    for key_id, cause in book.unreadable.items():
+        say(f"key {key_id} cannot be read and is refused: {cause}")
+    for tenant, cause in book.unreadable_tenants.items():
+        say(f"the budgets of {tenant} cannot be read and are 0: {cause}")
 
 
 def _with_store(settings: config.Config, work: Callable[[KeyStore], Awaitable[Result]]) -> Result:

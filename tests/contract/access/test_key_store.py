@@ -130,7 +130,7 @@ async def test_a_key_that_cannot_be_read_takes_no_other_with_it(
             connection.commit()
         book = await store.read()
         assert book.keys == {good.key_id: good}
-        assert book.unreadable == {bad.key_id}
+        assert book.unreadable.keys() == {bad.key_id}
         assert await store.revoke(bad.key_id, NOW_S)
 
 
@@ -140,7 +140,9 @@ async def test_an_allowance_that_cannot_be_read_is_nothing(tmp_path: Path) -> No
         with closing(sqlite3.connect(tmp_path / DATABASE_FILE)) as connection:
             connection.execute("UPDATE access_tenant SET day_nano_usd = 'all'")
             connection.commit()
-        assert (await store.read()).tenants == {"acme": Allowance(0, 0)}
+        book = await store.read()
+        assert book.tenants == {"acme": Allowance(0, 0)}
+        assert book.unreadable_tenants.keys() == {"acme"}
 
 
 def test_the_digest_and_no_more_of_a_key_is_on_the_disk(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import structlog
 
 from tests.unit.access.records import NOW_S, a_key
 from tierwise_server.access.entries import Book
@@ -124,10 +125,13 @@ async def test_a_store_that_fails_in_any_way_is_away_and_comes_back() -> None:
 async def test_keys_that_cannot_be_read_open_nothing() -> None:
     class Unreadable(MemoryKeyStore):
         async def read(self, known: Book | None = None) -> Book:
-            return Book(unreadable=frozenset({"spoiled"}))
+            return Book(unreadable={"spoiled": "tiers is no list"})
 
     ring = KeyRing(Unreadable())
-    await ring.refresh()
+    with structlog.testing.capture_logs() as logs:
+        await ring.refresh()
+        await ring.refresh()
+    assert [(line["event"], line["key_id"]) for line in logs] == [("key_unreadable", "spoiled")]
     assert ring.has_keys
     assert await ring.find("spoiled") is None
 
