@@ -1,4 +1,4 @@
-"""F48 to F54: the ledger under races, full disks, torn files, kills and jumping clocks."""
+"""F48 to F53: the ledger under races, full disks, torn files and kills."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import random
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +15,10 @@ from tests.contract.ledger.test_ledger_budgets import is_granted, race
 from tests.fault.wall.catalogue import scenario
 from tests.fault.wall.tally import Tally
 from tests.postgres import running_cluster
-from tests.unit.engine_world import Heard, an_engine, climbing, score, script
 from tests.unit.ledger.rows import DAY_S, NOON_S, a_day, a_reservation, a_settlement, an_end
 from tierwise_server.ledger.opening import open_ledger
 from tierwise_server.ledger.settings import LedgerSettings
 from tierwise_server.ledger.spend import SpendQuery
-from tierwise_server.providers.scripted import answer
 
 RACERS: Final = 64
 
@@ -124,27 +121,3 @@ async def kills(tally: Tally) -> None:
                 assert told
                 await test_ledger_crashes.check(settings, number, told)
     tally.detail = f"{acknowledged:,} acknowledged entries"
-
-
-JUMPS_S: Final = (3600.0, -3600.0, DAY_S, -DAY_S, 1e9, -1e9, 0.5)
-
-
-@scenario("F54", "durations and deadlines do not follow the wall clock")
-async def jumping_clocks(tally: Tally) -> None:
-    play = script(answer("A draft."), score("3"), answer("The answer."))
-    for number in tally.times(200):
-        with tally.run():
-            now_s = NOON_S
-
-            def jumping(by_s: float = JUMPS_S[number % len(JUMPS_S)]) -> float:
-                nonlocal now_s
-                now_s += by_s
-                return now_s
-
-            engine, provider = an_engine(play)
-            heard = Heard()
-            summary = await replace(engine, wall_clock=jumping).generate(
-                climbing(), heard, heard, time_left_s=5.0
-            )
-            assert 0 <= summary.duration_s < 5
-            assert provider.open_streams == 0

@@ -1,21 +1,17 @@
-"""F69 and F73: a noisy tenant, and what one tenant may know of another."""
+"""F69: a noisy tenant."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Final
+from typing import Final
 
 from tests.fault.wall.catalogue import scenario
-from tests.fault.wall.state import a_folder
 from tests.fault.wall.tally import Tally
 from tests.integration import test_keys
 from tests.integration.test_keys import bearer, generate, stored
 from tests.serving import Served, configured, serving
 from tests.unit.access.records import a_key
-from tests.unit.ledger.rows import a_reservation, a_settlement, an_origin
-from tierwise_server.ledger.opening import open_ledger
-from tierwise_server.ledger.settings import LedgerSettings
 
 QUIET: Final = 9
 SCRIPT: Final = {"rules": [{"chunks": ["one ", "two"], "delta_interval_s": 0.005}]}
@@ -71,23 +67,3 @@ async def _quiet_calls(tally: Tally, served: Served, secrets: list[str]) -> floa
         for secret in secrets:
             tasks.create_task(one(secret))
     return sorted(took)[len(took) // 2]
-
-
-@scenario("F73", "what another tenant owns is not found, and its spend is not told")
-async def other_tenants(tally: Tally) -> None:
-    with a_folder() as folder:
-        async with open_ledger(LedgerSettings(folder)) as ledger:
-            for number in tally.times(200):
-                owner, other = f"tenant-{number}", f"tenant-{number}x"
-                for tenant in (owner, other) if number % 2 else (owner,):
-                    origin: Any = an_origin(request_id="the same", tenant=tenant)
-                    reservation = a_reservation(origin)
-                    await ledger.reserve(reservation)
-                    await ledger.record([a_settlement(reservation, 40)])
-                with tally.run("its own"):
-                    assert len(await ledger.find(owner, "the same")) == 1
-                with tally.run("another's"):
-                    assert len(await ledger.find(other, "the same")) == number % 2
-                with tally.run("nobody's"):
-                    assert await ledger.find("", "the same") == ()
-                    assert await ledger.find(f"{owner}%", "the same") == ()
