@@ -20,6 +20,7 @@ _MODULES: Final = (
     "routing",
     "process",
     "programs",
+    "races",
     "state",
     "clocks",
     "money",

@@ -1,4 +1,4 @@
-"""F48 to F53: the ledger under races, full disks, torn files and kills."""
+"""F49 to F53: the ledger under leaks, full disks, torn files and kills."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from tests.contract.ledger import dying, test_ledger_crashes, test_ledger_sqlite_faults
-from tests.contract.ledger.test_ledger_budgets import is_granted, race
+from tests.contract.ledger.test_ledger_budgets import is_granted
 from tests.fault.wall.catalogue import scenario
 from tests.fault.wall.tally import Tally
 from tests.postgres import running_cluster
-from tests.unit.ledger.rows import DAY_S, NOON_S, a_day, a_reservation, a_settlement, an_end
+from tests.unit.ledger.rows import a_day, a_reservation, a_settlement, an_end
 from tierwise_server.ledger.opening import open_ledger
 from tierwise_server.ledger.settings import LedgerSettings
 from tierwise_server.ledger.spend import SpendQuery
@@ -28,18 +28,6 @@ def a_folder() -> Iterator[Path]:
     """A folder that goes with its context."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
-
-
-@scenario("F48", "64 racers for a budget that pays one: one wins, overspend 0")
-async def races(tally: Tally) -> None:
-    with a_folder() as folder:
-        async with open_ledger(LedgerSettings(folder)) as ledger:
-            for number in tally.times(1000):
-                with tally.run(f"race {number}"):
-                    assert await race([ledger], NOON_S + number * DAY_S, a_day(199)) == 1
-            with tally.run("the sums"):
-                assert await ledger.audit() == ()
-    tally.detail = f"{RACERS} racers in each"
 
 
 @scenario("F49", "nothing is reserved any more when every call has ended, however it ended")
