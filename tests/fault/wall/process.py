@@ -14,6 +14,7 @@ import pytest
 
 from tests.fault import test_overload, test_upstream_down
 from tests.fault.wall.catalogue import scenario
+from tests.fault.wall.labels import constant_series
 from tests.fault.wall.tally import Tally, secretive
 from tests.fault.worlds import GOOD
 from tests.integration import test_draining
@@ -181,7 +182,11 @@ async def blocked_loop(tally: Tally) -> None:
                 await world.is_well_again()
 
 
-@scenario("F62", "told without control characters; spans carry no new names")
+@scenario(
+    "F62",
+    "told without control characters; spans carry no new names; 5,000 values in all that callers write add no series "
+    "to any metric",
+)
 async def control_characters(tally: Tally) -> None:
     nasty = "a\nb\x1b[31m\u202e\x00c"
     async with serving({"rules": [dict(GOOD)]}) as served, asyncio.timeout(60):
@@ -203,6 +208,7 @@ async def control_characters(tally: Tally) -> None:
     with tally.run("the log"):
         lines = tally.witness.log.getvalue().splitlines()
         assert not [x for x in lines if any(ord(c) < 32 for c in x) or "\x1b" in x]
+    tally.detail = await constant_series(tally)
 
 
 @scenario(
