@@ -123,6 +123,13 @@ BUGS_OF_STORES: Final = (
         "test_a_call_that_a_budget_pays_is_not_made_while_the_ledger_cannot_count_it",
     ),
     SeededBug(
+        "row_of_a_caller_that_left_stays_reserved",
+        "ledger/ledger.py",
+        "            self._give_back(reservation, error)\n",
+        "",
+        "tests/fault/test_wall.py::test_a_slice_of_the_wall_holds[F25]",
+    ),
+    SeededBug(
         "retries_told_as_failures",
         "ledger/spend_sql.py",
         "        (sa.and_(failed, call.c.superseded), Use.RETRIED.name),\n",

@@ -35,7 +35,7 @@ FAULTS: Final[Mapping[str, str]] = {
     "F22": "the upstream cannot be reached",
     "F23": "all connections to the upstream are in use",
     "F24": "a redirect from the upstream",
-    "F25": "the caller leaves, at eight points of a request",
+    "F25": "the caller leaves, at any point of a request",
     "F26": "the caller's process is killed",
     "F27": "a half-open caller that acknowledges no ping",
     "F28": "a caller that stops reading",
