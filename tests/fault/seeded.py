@@ -216,8 +216,8 @@ SEEDED_BUGS: Final = (
     SeededBug(
         "two_events_with_one_number",
         "rpc/writer.py",
-        "                message.sequence = self._sequence",
-        "                pass",
+        "            message.sequence = self._sequence",
+        "            pass",
         _WRITER + "test_an_event_beside_a_heartbeat_waits_for_its_turn",
     ),
     SeededBug(

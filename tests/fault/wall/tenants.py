@@ -15,7 +15,6 @@ from tests.unit.access.records import a_key
 
 QUIET: Final = 9
 SCRIPT: Final = {"rules": [{"chunks": ["one ", "two"], "delta_interval_s": 0.005}]}
-DRIP: Final = {"rules": [{"chunks": ["word "] * 30, "delta_interval_s": 0.02}]}
 
 
 @scenario("F69", "the noisy one is held to its limit; nine quiet ones are all served")
