@@ -35,7 +35,6 @@ from tierwise_server.measure.statistics import (
     quality_interval,
     quantile_interval,
     weighted_interval,
-    weighted_mean_interval,
     wilson,
 )
 from tierwise_server.measure.table import ProposedRow
@@ -227,7 +226,7 @@ def _overall(
     joined = _joined(raws)
 
     def mean(parts: Sequence[FloatArray]) -> Interval:
-        return weighted_mean_interval(parts, weights)
+        return weighted_interval([mean_interval(part) for part in parts], weights)
 
     def quality(parts: Sequence[FloatArray]) -> Interval:
         return weighted_interval([quality_interval(part) for part in parts], weights)

@@ -231,11 +231,16 @@ class Reliability:
     outcome: FloatArray
 
 
+def bin_of(confidence: FloatArray, bins: int = CALIBRATION_BINS) -> IntArray:
+    """Number the equal-width bin of each confidence, from 0; the last includes 1."""
+    return np.minimum((confidence * bins).astype(np.int64), bins - 1)
+
+
 def reliability(
     confidence: FloatArray, outcome: FloatArray, bins: int = CALIBRATION_BINS
 ) -> Reliability:
     """Sort answers into equal-width bins of confidence (the last includes 1); outcomes are in [0, 1]."""
-    place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    place = bin_of(confidence, bins)
     used, index = np.unique(place, return_inverse=True)
     count = np.bincount(index, minlength=len(used)).astype(np.int64)
     return Reliability(

@@ -155,6 +155,21 @@ class Played:
         return float(np.mean(self.climbs > 0))
 
 
+def level_costs(outcomes: Outcomes, candidate: Candidate) -> list[FloatArray]:
+    """What each level of a row costs on every task, whether or not the task gets there; a draft's check included.
+
+    Raises:
+        UnusableSample: the candidate names a tier that was not measured.
+    """
+    last = len(candidate.cascade) - 1
+    return [
+        _spent(
+            outcomes.cost_nano_usd, outcomes.check_cost_nano_usd, outcomes.index(tier), place < last
+        )
+        for place, tier in enumerate(candidate.cascade)
+    ]
+
+
 def play(outcomes: Outcomes, candidate: Candidate) -> Played:
     """Say what the row would have made of the recorded tasks. Pure; calls no model.
 

@@ -17,15 +17,15 @@ from tierwise_server.measure.outcomes import (
     Candidate,
     Outcomes,
     UnusableSample,
+    level_costs,
     losses,
     play,
 )
 from tierwise_server.measure.statistics import (
     Interval,
-    mean_interval,
+    climbing_cost_interval,
     quality_interval,
     weighted_interval,
-    weighted_mean_interval,
     wilson,
 )
 
@@ -102,7 +102,7 @@ def measure(outcomes: Outcomes, candidate: Candidate, confidence: float = 0.95) 
     """
     played = play(outcomes, candidate)
     strongest = float(np.mean(outcomes.cost_nano_usd[:, -1]))
-    cost = mean_interval(played.cost_nano_usd, confidence)
+    cost = _cost_interval(outcomes, candidate, confidence)
     return Measured(
         candidate,
         quality_interval(played.quality, confidence),
@@ -139,8 +139,8 @@ def measure_table(
         parts = [bound(s, row, confidence) for s, row in zip(samples, chosen_rows, strict=True)]
         return weighted_interval(parts, share)
 
-    cost = weighted_mean_interval([p.cost_nano_usd for p in played], share, confidence)
-    dearest = float(share @ [np.mean(costs) for costs in strongest] / share.sum())
+    cost = joined(_cost_interval)
+    dearest = float((share / share.sum()) @ np.array([np.mean(costs) for costs in strongest]))
     return Measured(
         Candidate(()),
         weighted_interval([quality_interval(p.quality, confidence) for p in played], share),
@@ -221,6 +221,11 @@ def dominated_tiers(outcomes: Outcomes, confidence: float = 0.90) -> tuple[Domin
 def _dominated(outcomes: Outcomes, tier: int, rival: int, confidence: float) -> Dominated:
     bound = mean_bound(outcomes.quality[:, tier] - outcomes.quality[:, rival], confidence)
     return Dominated(outcomes.tiers[tier], outcomes.tiers[rival], bound, bound <= 0.0)
+
+
+def _cost_interval(outcomes: Outcomes, candidate: Candidate, confidence: float) -> Interval:
+    climbs = play(outcomes, candidate).climbs
+    return climbing_cost_interval(level_costs(outcomes, candidate), climbs, confidence)
 
 
 def _loss_interval(outcomes: Outcomes, candidate: Candidate, confidence: float) -> Interval:

@@ -9,10 +9,15 @@ import numpy as np
 
 from tierwise_server.measure import metrics
 from tierwise_server.measure.collect import Measurement
-from tierwise_server.measure.outcomes import FloatArray, IntArray
-from tierwise_server.measure.statistics import Interval, bootstrap, wilson
+from tierwise_server.measure.outcomes import FloatArray
+from tierwise_server.measure.statistics import Interval, auroc_interval, wilson
 
-RANKING_DRAWS = 400
+DRAWS = 300
+PERFECT_SHOWS = 0.975
+"""Of perfectly calibrated signals, so many show no more than the most that is still taken for perfect."""
+
+_TWO_SIDED = 1.96
+
 GOOD = 0.5
 """From this quality on an answer counts as good where a yes or no is needed."""
 
@@ -88,30 +93,40 @@ def _auroc(signal: FloatArray, quality: FloatArray) -> Interval | None:
     if len(good) == 0 or good.min() == good.max():
         return None
 
-    def statistic(rows: IntArray) -> float:
-        some = good[rows]
-        if some.min() == some.max():
-            return 0.5
-        return metrics.auroc(signal[rows], some)
-
-    strata = good.astype(np.int64)
-    return bootstrap(statistic, len(good), draws=RANKING_DRAWS, strata=strata)
+    hits = int(good.sum())
+    return auroc_interval(metrics.auroc(signal, good), hits, len(good) - hits)
 
 
 def calibration_error(confidence: FloatArray, quality: FloatArray) -> Interval | None:
-    """Bound the calibration error by the basic bootstrap (Davison and Hinkley 1997, §5.2).
+    """Bound the calibration error, which few answers show too high; the value itself is as it is seen.
 
-    Resampling raises it as sampling did: it is that much too high already, and the percentiles would be so twice.
+    The excess is what resampling adds once more (Davison and Hinkley 1997, §2.1.3); without it, the error is a mean of
+    gaps of known sign and spreads like one. Where perfect calibration would show as much as is seen, the interval
+    begins at 0: a sum of absolute gaps has no sign by which a resample could fall below.
     """
     n = len(confidence)
     if n == 0:
         return None
     value = metrics.ece(confidence, quality)
     rng = np.random.default_rng(0)
-    drawn = [rng.integers(0, n, n) for _ in range(RANKING_DRAWS)]
-    samples = [metrics.ece(confidence[rows], quality[rows]) for rows in drawn]
-    low, high = 2 * value - np.quantile(samples, [0.975, 0.025])
-    return Interval(value, float(np.clip(low, 0.0, value)), max(float(high), value), n)
+    resampled = [rng.integers(0, n, n) for _ in range(DRAWS)]
+    excess = float(np.mean([metrics.ece(confidence[rows], quality[rows]) for rows in resampled]))
+    perfect = [
+        metrics.ece(confidence, (rng.random(n) < confidence).astype(np.float64))
+        for _ in range(DRAWS)
+    ]
+    middle = max(0.0, 2 * value - excess)
+    reach = _TWO_SIDED * float(np.std(_signed_gaps(confidence, quality))) / n**0.5
+    low = 0.0 if value <= np.quantile(perfect, PERFECT_SHOWS) else max(0.0, middle - reach)
+    return Interval(value, min(low, value), max(middle + reach, value), n)
+
+
+def _signed_gaps(confidence: FloatArray, quality: FloatArray) -> FloatArray:
+    """Every answer's gap, signed as its bin's: their mean is the calibration error."""
+    bins = metrics.bin_of(confidence)
+    gaps = confidence - quality
+    sums = np.bincount(bins, gaps)
+    return np.asarray(np.sign(sums)[bins] * gaps)
 
 
 def _bins(confidence: FloatArray, quality: FloatArray) -> tuple[Bin, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import bdtr
 
 from tierwise_server.measure.bounds import mean_bound
@@ -112,30 +113,41 @@ def _batches(n: int) -> list[int]:
     return [min(size, DRAWS - start) for start in range(0, DRAWS, size)]
 
 
-def weighted_mean_interval(
-    parts: Sequence[FloatArray],
-    weights: FloatArray,
-    confidence: float = 0.95,
-    *,
-    seed: int = 0,
+def climbing_cost_interval(
+    levels: Sequence[FloatArray], climbs: IntArray, confidence: float = 0.95
 ) -> Interval:
-    """Bound the weighted mean of parts (task types) that were sampled apart, by the stratified percentile bootstrap.
+    """Bound the mean cost of tasks of which some climb: a small share of them may carry most of it.
 
-    Weights are the parts' shares of the traffic, in any unit. A part of few tasks makes the interval a little short.
+    A bootstrap of few tasks sees too little of such a share, and nothing of it where none has climbed. So the share's
+    own interval (Wilson) is taken at the price of climbing, which is known of every task, and added to the spread of
+    the costs themselves as Zou and Donner (2008) add limits; levels of a cascade rise together, so they add up plainly.
+
+    Args:
+        levels: per task what each level of the cascade costs, or would have cost.
+        climbs: how many levels above the first each task went.
+        confidence: two-sided.
 
     Raises:
-        UnusableSample: a part is empty, or the weights do not fit.
+        UnusableSample: there is no task.
     """
-    if len(parts) != len(weights) or not len(parts) or any(len(part) == 0 for part in parts):
-        raise UnusableSample("every part needs values and a weight")
-    shares = weights / weights.sum()
-    rng = np.random.default_rng(seed)
-    value = float(sum(share * part.mean() for share, part in zip(shares, parts, strict=True)))
-    samples = np.zeros(DRAWS)
-    for share, part in zip(shares, parts, strict=True):
-        samples += share * _all_resampled_means(rng, part)
-    low, high = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(value, float(low), float(high), sum(map(len, parts)), confidence)
+    first = mean_interval(levels[0], confidence)
+    if len(levels) == 1:
+        return first
+    value, shares, spread = first.value, np.zeros(2), _reach(first) ** 2
+    for level, costs in enumerate(levels[1:], start=1):
+        up = climbs >= level
+        share = wilson(int(up.sum()), len(up), confidence)
+        seen = mean_interval(costs[up] if up.sum() > 1 else costs, confidence)
+        price = float(costs[up].mean()) if up.any() else seen.value
+        value += share.value * price
+        shares += _reach(share) * price
+        spread += (share.value * _reach(seen)) ** 2
+    below, above = np.sqrt(spread + shares**2)
+    return Interval(value, max(0.0, value - below), value + above, first.n, confidence)
+
+
+def _reach(interval: Interval) -> FloatArray:
+    return np.array([interval.value - interval.low, interval.high - interval.value])
 
 
 def weighted_interval(parts: Sequence[Interval], weights: FloatArray) -> Interval:
@@ -161,6 +173,31 @@ def weighted_interval(parts: Sequence[Interval], weights: FloatArray) -> Interva
         sum(part.n for part in parts),
         parts[0].confidence,
     )
+
+
+def auroc_interval(value: float, hits: int, misses: int, confidence: float = 0.95) -> Interval:
+    """Bound an area under the ROC curve of so many positives and negatives.
+
+    Newcombe (2006, Statistics in Medicine 25, 559-573), method 5: limits at which the value would lie just so many
+    standard errors away, by the variance of Hanley and McNeil (1982) with both classes' mean size. It has width where
+    the sample ranks perfectly, and is a little wide where signals are tied.
+
+    Raises:
+        UnusableSample: a class is empty.
+    """
+    if min(hits, misses) < 1:
+        raise UnusableSample("AUROC needs both outcomes")
+    z, size = NormalDist().inv_cdf((1 + confidence) / 2), (hits + misses) / 2 - 1
+
+    def away(area: float) -> float:
+        spread = 1 + size * (1 - area) / (2 - area) + size * area / (1 + area)
+        error = float(np.sqrt(area * (1 - area) * spread / (hits * misses)))
+        return abs(value - area) - z * error
+
+    edge = 1e-9
+    low = 0.0 if value <= edge else float(brentq(away, 0.0, min(value, 1 - edge)))
+    high = 1.0 if value >= 1 - edge else float(brentq(away, max(value, edge), 1.0))
+    return Interval(value, min(low, value), max(high, value), hits + misses, confidence)
 
 
 def quantile_interval(values: FloatArray, q: float, confidence: float = 0.95) -> Interval:

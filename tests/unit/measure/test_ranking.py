@@ -74,14 +74,18 @@ def test_the_interval_of_apgr_covers_as_often_as_it_says() -> None:
     assert held / TRIALS >= 0.88
 
 
-def test_the_interval_of_the_calibration_error_covers_as_often_as_it_says() -> None:
-    """Every answer is 20 points less often right than is said: the true error is 0.2."""
+@pytest.mark.parametrize(("n", "off"), [(60, 0.0), (30, 0.2), (60, 0.08), (200, 0.2)])
+def test_the_interval_of_the_calibration_error_covers_as_often_as_it_says(
+    n: int, off: float
+) -> None:
+    """Answers are that much less often right than is said. A perfect signal's error is 0, which no sample shows."""
     rng = np.random.default_rng(1)
-    held = 0
-    for _ in range(TRIALS):
-        said = rng.choice([0.45, 0.65, 0.85], 200)
-        right = (rng.random(200) < said - 0.2).astype(np.float64)
+    held, trials = 0, 100
+    for _ in range(trials):
+        said = rng.choice([0.25, 0.55, 0.75, 0.95], n)
+        right = (rng.random(n) < said - off).astype(np.float64)
         interval = calibration_error(said, right)
         assert interval is not None
-        held += interval.low <= 0.2 <= interval.high
-    assert held / TRIALS >= 0.88
+        assert interval.low <= interval.value <= interval.high
+        held += interval.low <= off <= interval.high
+    assert held / trials >= 0.95 - 3 * (0.05 * 0.95 / trials) ** 0.5

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from tierwise_server.measure.outcomes import IntArray, UnusableSample
+from tierwise_server.measure.metrics import auroc
+from tierwise_server.measure.outcomes import FloatArray, IntArray, UnusableSample
 from tierwise_server.measure.statistics import (
     Interval,
+    auroc_interval,
     bootstrap,
+    climbing_cost_interval,
     mean_interval,
     quality_interval,
     quantile_interval,
     weighted_interval,
-    weighted_mean_interval,
     wilson,
 )
 
@@ -157,16 +159,66 @@ def test_clustered_bootstrap_does_not_take_repeats_for_evidence() -> None:
     assert clustered.high - clustered.low == pytest.approx(single.high - single.low, rel=0.15)
 
 
-def test_weighted_mean_covers_types_that_were_sampled_apart() -> None:
-    rng = np.random.default_rng(9)
-    shares, skills = np.array([0.5, 0.3, 0.2]), np.array([0.9, 0.5, 0.2])
-    held = 0
-    for seed in range(TRIALS):
-        parts = [(rng.random(40) < skill).astype(np.float64) for skill in skills]
-        held += covers(
-            weighted_mean_interval(parts, 10 * shares, seed=seed), float(shares @ skills)
-        )
-    assert 0.91 <= held / TRIALS <= 0.98
+@pytest.mark.parametrize(("n", "share"), [(20, 0.05), (50, 0.02), (50, 0.3), (20, 0.5)])
+def test_the_cost_of_a_cascade_covers_also_where_few_tasks_climb(n: int, share: float) -> None:
+    """Climbing costs twenty times a draft; a bootstrap of 20 tasks of which 5% climb covers 65%."""
+    rng, held = np.random.default_rng(2), 0
+    for _ in range(TRIALS):
+        draft, strong = rng.gamma(11, 1 / 11, n), 20 * rng.gamma(11, 1 / 11, n)
+        climbs = (rng.random(n) < share).astype(np.int64)
+        found = climbing_cost_interval([draft, strong], climbs)
+        assert found.value == pytest.approx(float((draft + climbs * strong).mean()))
+        assert found.low < found.value < found.high
+        held += covers(found, 1 + 20 * share)
+    assert held / TRIALS >= 0.95 - 3 * (0.05 * 0.95 / TRIALS) ** 0.5
+
+
+def test_the_cost_of_one_tier_is_bounded_as_any_mean() -> None:
+    values = np.random.default_rng(8).exponential(1.0, 30)
+    alone = climbing_cost_interval([values], np.zeros(30, dtype=np.int64))
+    assert alone == mean_interval(values)
+
+
+def test_the_cost_of_three_levels_adds_up() -> None:
+    levels = [np.full(40, cost) for cost in (1.0, 3.0, 10.0)]
+    climbs = np.repeat([0, 1, 2], [30, 6, 4])
+    found = climbing_cost_interval(levels, climbs)
+    assert found.value == pytest.approx(1 + 0.25 * 3 + 0.1 * 10)
+    assert found.low == pytest.approx(
+        found.value - 3 * (0.25 - wilson(10, 40).low) - 10 * (0.1 - wilson(4, 40).low)
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "apart", "coarse"), [(40, 1.0, True), (60, 2.0, False), (60, 0.0, True)]
+)
+def test_the_interval_of_an_auroc_covers_as_often_as_it_says(
+    n: int, apart: float, coarse: bool
+) -> None:
+    rng = np.random.default_rng(11)
+
+    def drawn(size: int) -> tuple[FloatArray, FloatArray]:
+        good = (rng.random(size) < 0.7).astype(np.float64)
+        signal = rng.normal(apart * good, 1.0)
+        return np.clip(np.round(2 * signal + 6), 1, 10) if coarse else signal, good
+
+    truth, held = auroc(*drawn(200_000)), []
+    for _ in range(2 * TRIALS):
+        signal, good = drawn(n)
+        hits = int(good.sum())
+        held.append(covers(auroc_interval(auroc(signal, good), hits, n - hits), truth))
+    assert np.mean(held) >= 0.95 - 3 * (0.05 * 0.95 / (2 * TRIALS)) ** 0.5
+
+
+def test_an_auroc_of_a_perfect_sample_has_width() -> None:
+    perfect = auroc_interval(1.0, 10, 10)
+    assert perfect.high == 1.0
+    assert 0.7 < perfect.low < 0.95
+    hopeless = auroc_interval(0.0, 10, 10)
+    assert hopeless.low == 0.0
+    assert hopeless.high == pytest.approx(1 - perfect.low)
+    with pytest.raises(UnusableSample, match="both outcomes"):
+        auroc_interval(0.5, 3, 0)
 
 
 def test_weighted_intervals_cover_and_keep_their_width_where_all_is_right() -> None:
@@ -184,13 +236,6 @@ def test_weighted_intervals_cover_and_keep_their_width_where_all_is_right() -> N
     assert 1.0 - both.low == pytest.approx((1.0 - alone.low) / 2**0.5)
     with pytest.raises(UnusableSample, match="a weight"):
         weighted_interval([alone], np.ones(2))
-
-
-def test_weighted_mean_needs_a_weight_for_every_part() -> None:
-    with pytest.raises(UnusableSample, match="a weight"):
-        weighted_mean_interval([np.ones(3)], np.ones(2))
-    with pytest.raises(UnusableSample, match="a weight"):
-        weighted_mean_interval([np.ones(3), np.zeros(0)], np.ones(2))
 
 
 def distinct(rows: IntArray) -> float:
