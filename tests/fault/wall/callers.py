@@ -118,6 +118,7 @@ async def _leave_a_pause(tally: Tally) -> None:
                 await journal.settled()
                 call.cancel()
                 assert await call.code() is grpc.StatusCode.CANCELLED
+                await leaving.place_is_free(world.served)
                 assert len(journal) == number + 1
 
 

@@ -60,8 +60,14 @@ async def nothing_is_open(folder: Path) -> None:
         assert await reader.audit() == ()
 
 
+async def place_is_free(served: Served) -> None:
+    """Wait until the server has seen that the caller left, a moment after that."""
+    await until(lambda: served.app.service.admission.running == 0)
+
+
 async def the_next_is_well(served: Served) -> None:
     """Check that the one place of everything is free."""
+    await place_is_free(served)
     outcome = await outcome_of(served.stub.Generate(secretive()))
     assert (outcome.status, outcome.reason) == ("OK", ""), "the next good call"
 
@@ -142,6 +148,7 @@ async def leave_the_connecting(tally: Tally) -> None:
                     call.cancel()
                     assert await call.code() is grpc.StatusCode.CANCELLED
                     await until(lambda: connecting_to(port) == 0)
+                    await place_is_free(served)
                     await nothing_is_open(folder)
         async with open_reader(LedgerSettings(folder)) as reader:
             with tally.run("the bill of those that connected"):
