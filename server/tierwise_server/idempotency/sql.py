@@ -24,7 +24,11 @@ MOST_FORGOTTEN = 1000
 """How many answers one transaction forgets."""
 
 MEASURED_EVERY = 16
-"""After how many new bytes a tenant's answers are measured: a sixteenth of its room. By so much it may be exceeded."""
+"""After how many new bytes a tenant's answers are measured: a sixteenth of its room. By so much it may be exceeded.
+
+It reads all of them, 0.1 s for 250 MB of large ones and 0.4 s of small ones on SQLite; besides that only once for each
+tenant that comes to a server, because it may have been restarted often.
+"""
 
 _Row = tuple[bytes, bytes | None]
 
@@ -38,6 +42,7 @@ class SqlAnswers:
         self._lease_s = lease_s
         self._running: dict[Place, tuple[str, bytes]] = {}
         self._unmeasured: Counter[str] = Counter()
+        self._measured: set[str] = set()
 
     async def begin(self) -> None:
         """Free what the dead claimed, where nobody else can have claimed anything: in an embedded store.
@@ -110,12 +115,10 @@ class SqlAnswers:
         while True:
             await asyncio.sleep(self._lease_s / 3)
             claims = [token for token, _ in self._running.values()]
-            tenants = self._unmeasured
-            self._unmeasured = Counter()
-            try:
-                await self.worker.run(partial(self._renew, claims=claims, tenants=tuple(tenants)))
-            except LedgerUnavailable:
-                self._unmeasured += tenants
+            tenants = [tenant for tenant in self._unmeasured if tenant not in self._measured]
+            with suppress(LedgerUnavailable):
+                await self.worker.run(partial(self._renew, claims=claims, tenants=tenants))
+                self._measured.update(tenants)
 
     async def aclose(self) -> None:
         """Disconnect."""

@@ -54,7 +54,7 @@ def orphaned_files(settings: LedgerSettings) -> list[EmergencyFile]:
             file = EmergencyFile(path, 0)
         except FileTaken:
             continue
-        except ConfigurationError as error:
+        except (ConfigurationError, OSError) as error:
             log.warning("an emergency file cannot be used", cause=str(error))
             continue
         if file.empty:
