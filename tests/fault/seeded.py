@@ -11,6 +11,7 @@ from typing import Final
 from tests.fault.seeded_bug import SeededBug
 from tests.fault.seeded_callers import BUGS_ABOUT_CALLERS
 from tests.fault.seeded_stores import BUGS_OF_STORES
+from tests.fault.seeded_upstream import BUGS_ABOUT_REFUSALS
 
 _STREAM = "tests/unit/providers/anthropic/test_stream.py::"
 _CASCADE = "tests/unit/core/test_cascade.py::"
@@ -293,4 +294,5 @@ SEEDED_BUGS: Final = (
     ),
     *BUGS_ABOUT_CALLERS,
     *BUGS_OF_STORES,
+    *BUGS_ABOUT_REFUSALS,
 )
