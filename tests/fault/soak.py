@@ -15,9 +15,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,9 +27,10 @@ import grpc
 import numpy as np
 
 from tests.fault.wall.money import FAULTS, RULES, Books
+from tests.fault.wall.programs import programs
 from tests.integration.invariants import check_bill, check_stream
-from tests.programs import Program, running, simulating
-from tests.serving import KEY, a_request, outcome_of
+from tests.programs import Program
+from tests.serving import a_request, outcome_of
 from tierwise.v1 import router_pb2, router_pb2_grpc, routing_pb2
 from tierwise_server.errors import Reason
 
@@ -80,7 +82,7 @@ class Soak:
         calls = [reading.calls for reading in half]
         return float(np.polyfit(calls, [reading.memory_mb * 1e6 for reading in half], 1)[0])
 
-    def grown(self, what: Callable[[Reading], int]) -> int:
+    def _grown(self, what: Callable[[Reading], int]) -> int:
         """How many more there are in the end than there were at most in the first half."""
         half = self.readings[: len(self.readings) // 2]
         return what(self.readings[-1]) - max(map(what, half))
@@ -88,46 +90,16 @@ class Soak:
     def faults(self) -> Iterator[str]:
         """Everything that a server must not do however long it runs; the slope wants tens of thousands of calls."""
         yield from self.unexpected[:10]
-        for name, what in (("files", _files), ("threads", _threads)):
-            if self.grown(what) > SPARE:
-                yield f"{self.grown(what)} more {name}"
+        for name in ("files", "threads"):
+            grown = self._grown(attrgetter(name))
+            if grown > SPARE:
+                yield f"{grown} more {name}"
 
 
-def _files(reading: Reading) -> int:
-    return reading.files
-
-
-def _threads(reading: Reading) -> int:
-    return reading.threads
-
-
-def read(server: Program, calls: int) -> Reading:
-    """Look at a process."""
-    proc = Path(f"/proc/{server.process.pid}")
-    lines = (proc / "status").read_text(encoding="ascii").splitlines()
-    status = dict(line.split(":", 1) for line in lines if ":" in line)
-    memory_mb = int(status["VmRSS"].split()[0]) * 1024 / 1e6
-    return Reading(calls, memory_mb, len(list((proc / "fd").iterdir())), int(status["Threads"]))
-
-
-@asynccontextmanager
-async def server(folder: Path) -> AsyncIterator[tuple[Program, str, str]]:
-    """Run a server with its upstream, each as a program; gives it, its endpoint and the upstream's address."""
-    script = folder / "script.json"
-    script.write_text(json.dumps({"rules": RULES}), encoding="utf-8")
-    with simulating("--script", str(script)) as upstream:
-        variables = {
-            "ANTHROPIC_API_KEY": KEY,
-            "TIERWISE_SERVER__LISTEN": "127.0.0.1:0",
-            "TIERWISE_SERVER__DRAIN_DELAY_S": "0",
-            "TIERWISE_UPSTREAM__ANTHROPIC__BASE_URL": upstream,
-            "TIERWISE_UPSTREAM__BREAKER__ENABLED": "false",
-            "TIERWISE_LEDGER__DIRECTORY": str(folder),
-            "TIERWISE_TELEMETRY__LOG_LEVEL": "error",
-        }
-        with running("serve", **variables) as program, telling(program):
-            line = await asyncio.to_thread(program.until, "serving on ")
-            yield program, line.rpartition(" ")[2], upstream
+SERVER: Final[Mapping[str, Any]] = {
+    "TIERWISE_UPSTREAM__BREAKER__ENABLED": "false",
+    "TIERWISE_TELEMETRY__LOG_LEVEL": "error",
+}
 
 
 @contextmanager
@@ -154,16 +126,18 @@ async def soak(
     until_s = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        async with server(folder) as (program, endpoint, upstream):
-            while time.monotonic() < until_s or len(found.readings) < 4:
-                await _block(found, endpoint, block)
-                found.readings.append(read(program, found.calls))
-                # What the simulator remembers would fill the machine.
-                async with aiohttp.request("POST", f"{upstream}/simulator/reset"):
-                    pass
-                told(found)
-            program.process.terminate()
-            assert await asyncio.to_thread(program.ended) == 0
+        async with programs(RULES, **SERVER, TIERWISE_LEDGER__DIRECTORY=name) as run:
+            with telling(run.server):
+                while time.monotonic() < until_s or len(found.readings) < 4:
+                    await _block(found, run.endpoint, block)
+                    mb = run.memory_bytes / 1e6
+                    found.readings.append(Reading(found.calls, mb, run.files, run.threads))
+                    # What the simulator remembers would fill the machine.
+                    async with aiohttp.request("POST", f"{run.upstream}/simulator/reset"):
+                        pass
+                    told(found)
+                run.server.process.terminate()
+                assert await asyncio.to_thread(run.server.ended) == 0
         books = await Books.read(folder)
     assert books.faults == ()
     open_ = {call["state"] for call in books.calls} - {"SETTLED", "ESTIMATED", "FAILED_UNBILLED"}

@@ -10,13 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from tests.integration.test_keys import keyed
 from tests.interop.driving import Called, Driver, Played
 from tests.interop.languages import Language
 from tests.messages import check
-from tests.serving import Served, configured, serving
-from tests.unit.access.records import a_key
+from tests.serving import Served
 from tierwise_server.access.entries import Allowance
-from tierwise_server.access.memory import MemoryKeyStore
 from tierwise_server.access.secret import new_key
 
 SLOW: Final = {"rules": [{"chunks": ["word "] * 50, "delta_interval_s": 0.04}]}
@@ -50,11 +49,7 @@ class Door:
 async def door(
     driver: Driver, script: Mapping[str, Any] | None = None, **fields: Any
 ) -> AsyncIterator[Door]:
-    secret, key = a_key(**fields)
-    store = MemoryKeyStore()
-    await store.add(key)
-    config = configured({"auth": {"mode": "required"}})
-    async with serving(script, config, keys=store) as served:
+    async with keyed(script, **fields) as (served, _, secret, _):
         yield Door(served, secret, driver)
 
 

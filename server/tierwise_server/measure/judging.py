@@ -34,22 +34,26 @@ class Verdict:
     winner: Winner
 
 
+Side = tuple[int, int, float]
+"""One judgement from the lesser tier's point of view: its score, the strongest's, its result."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """Both judgements of one pair, from the lesser tier's point of view; a side is None where it is missing.
 
     Attributes:
-        shown_first: what was said when the lesser tier's answer stood first: its score, the strongest's, its result.
+        shown_first: what was said when the lesser tier's answer stood first.
         shown_second: the same when it stood second.
     """
 
     task: str
     tier: str
-    shown_first: tuple[int, int, float] | None
-    shown_second: tuple[int, int, float] | None
+    shown_first: Side | None
+    shown_second: Side | None
 
     @property
-    def sides(self) -> tuple[tuple[int, int, float], ...]:
+    def sides(self) -> tuple[Side, ...]:
         """Both judgements; none where one is missing, as the order of showing would not cancel out."""
         if self.shown_first is None or self.shown_second is None:
             return ()
@@ -188,7 +192,7 @@ def _judged(
 ) -> dict[str, float]:
     strongest, answers = tiers[-1], said(state, task, tiers)
     wanted = list(due(state, task, tiers))
-    sides: dict[str, tuple[tuple[int, int, float], ...]] = {}
+    sides: dict[str, tuple[Side, ...]] = {}
     for tier in dict.fromkeys(tier for tier, _ in wanted):
         pair = _pair(model, task, tier, strongest, state)
         # Equal answers are shown once: there is no order to cancel out.
@@ -204,7 +208,7 @@ def _judged(
     return {tier: min(1.0, max(0.0, level + more)) for tier, more in apart.items()}
 
 
-def _apart(shown: Sequence[tuple[int, int, float]]) -> float:
+def _apart(shown: Sequence[Side]) -> float:
     """How much better the lesser tier's answer is than the strongest's, in [-1, 1]."""
     return sum(side[0] - side[1] for side in shown) / len(shown) / (HIGHEST - LOWEST)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -57,7 +57,7 @@ FAULTS: Final[Sequence[dict[str, Any]]] = (
     {"kind": "error_event", "at_event": 4},
     {"kind": "usage", "mode": "absent"},
 )
-RULES: Final = [
+RULES: Final[Sequence[Mapping[str, Any]]] = [
     *({"contains": f"fault-{number}.", "fault": fault} for number, fault in enumerate(FAULTS)),
     {"contains": "leave.", "chunks": ["word "] * 50, "delta_interval_s": 0.01},
     {"kind": "check", "nth": 3, "times": 1_000_000, "confidence": 9},

@@ -9,7 +9,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ import grpc
 from tests.fault.wall.catalogue import scenario
 from tests.fault.wall.tally import CANARIES, LABEL, Tally, Witness, secretive
 from tests.integration import test_slow_reader
-from tests.programs import Program, command, running, started
+from tests.programs import Program, command, simulating, started
 from tests.raw_grpc import framed, raw_caller
 from tests.serving import KEY, Outcome, outcome_of
 from tierwise.v1 import router_pb2_grpc
@@ -36,13 +36,36 @@ class Running:
 
     server: Program
     endpoint: str
+    upstream: str
 
     @property
     def memory_mb(self) -> float:
         """What the server holds of the machine's memory."""
-        text = Path(f"/proc/{self.server.process.pid}/status").read_text(encoding="ascii")
-        [line] = [line for line in text.splitlines() if line.startswith("VmRSS")]
-        return int(line.split()[1]) / 1024
+        return self.memory_bytes / 1024**2
+
+    @property
+    def memory_bytes(self) -> int:
+        """The same in bytes."""
+        return int(self._status["VmRSS"].split()[0]) * 1024
+
+    @property
+    def threads(self) -> int:
+        """How many threads it runs."""
+        return int(self._status["Threads"])
+
+    @property
+    def files(self) -> int:
+        """How many files it has open."""
+        return len(list((self._proc / "fd").iterdir()))
+
+    @property
+    def _status(self) -> dict[str, str]:
+        lines = (self._proc / "status").read_text(encoding="ascii").splitlines()
+        return dict(line.split(":", 1) for line in lines)
+
+    @property
+    def _proc(self) -> Path:
+        return Path(f"/proc/{self.server.process.pid}")
 
     async def ask(self) -> Outcome:
         async with grpc.aio.insecure_channel(self.endpoint) as channel:
@@ -59,14 +82,13 @@ class Running:
 
 @asynccontextmanager
 async def programs(
-    rules: list[Mapping[str, Any]], files: int | None = None, **extra: str
+    rules: Sequence[Mapping[str, Any]], files: int | None = None, **extra: str
 ) -> AsyncIterator[Running]:
     """Start both; `files` is how many files the server may hold."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "script.json"
-        script.write_text(json.dumps({"rules": rules}), encoding="utf-8")
-        with running("simulate", "--port", "0", "--script", str(script)) as simulator:
-            upstream = (await asyncio.to_thread(simulator.until, "simulating")).rpartition(" ")[2]
+        script.write_text(json.dumps({"rules": [*rules]}), encoding="utf-8")
+        with simulating("--script", str(script)) as upstream:
             variables = {
                 "ANTHROPIC_API_KEY": KEY,
                 "TIERWISE_SERVER__LISTEN": "127.0.0.1:0",
@@ -76,7 +98,7 @@ async def programs(
             }
             with started(serve_command(files), variables) as server:
                 line = await asyncio.to_thread(server.until, "serving on ")
-                yield Running(server, line.rpartition(" ")[2])
+                yield Running(server, line.rpartition(" ")[2], upstream)
 
 
 def serve_command(files: int | None) -> list[str]:
